@@ -1,0 +1,75 @@
+"""Errors a user can act on, and the nearest-name hint they carry.
+
+Everything that is the user's to mend (input, names, disk, permissions) derives from `BenchError`; the command line
+turns it into one line and exit code 2. Anything else is a bug and keeps its traceback.
+"""
+
+import difflib
+import errno
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = [
+    "BenchError",
+    "HeldOutError",
+    "NonFiniteScoreError",
+    "NotFittedError",
+    "unknown_name",
+    "user_io_errors",
+]
+
+
+class BenchError(Exception):
+    """A problem the user can solve; the message says what, where and what to do, on one line."""
+
+
+class NotFittedError(BenchError):
+    """A recommender was asked for scores before `fit`."""
+
+
+class HeldOutError(BenchError):
+    """Training code asked for the validation or test items."""
+
+
+class NonFiniteScoreError(BenchError):
+    """A recommender gave NaN or an infinity where a score belongs."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str], *, see: str) -> BenchError:
+    """Say that `name` is no known `kind`, with the nearest known name and the command that lists all."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return BenchError(f"unknown {kind} {name!r}: {hint}`{see}` shows all ({', '.join(names)})")
+
+
+@contextmanager
+def user_io_errors(doing: str, path: Path) -> Iterator[None]:
+    """Turn a full disk, a missing permission or a missing file into a `BenchError`.
+
+    Parameters
+    ----------
+    doing
+        What was attempted, as it reads in the message: "write the results".
+    path
+        Where it was attempted.
+    """
+    remedies = {
+        errno.ENOSPC: "the disk is full; free some space or choose another folder",
+        errno.EDQUOT: "the disk quota is used up; free some space or choose another folder",
+        errno.EACCES: "permission denied; choose a folder you may write to",
+        errno.EPERM: "operation not permitted; choose a folder you may write to",
+        errno.EROFS: "the file system is read-only; choose another folder",
+        errno.ENOENT: "no such file or folder",
+        errno.ENOTDIR: "a part of the path is a file, not a folder",
+        errno.EISDIR: "it is a folder, a file was expected",
+        errno.EEXIST: "it exists and is not a folder",
+    }
+    try:
+        yield
+    except OSError as error:
+        # pyarrow and zipfile raise plain OSErrors for bad content, without an errno: those are not about the disk.
+        if error.errno is None or error.errno not in remedies:
+            raise
+        raise BenchError(f"cannot {doing} at {path}: {remedies[error.errno]}") from error

@@ -1,0 +1,388 @@
+"""The one interface every recommender answers: fit, score, and factors where a score is a product.
+
+A recommender sees a `TrainingSet`, which has no validation or test items. Checks shared by all
+models (fitted? sensible users? finite? right shape?) live in the public methods here; a model fills
+in the hooks that start with an underscore.
+"""
+
+import dataclasses
+import types
+import typing
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.datasets.dataset import TrainingSet
+from bench.device import available_threads
+from bench.errors import BenchError, NonFiniteScoreError, NotFittedError
+from bench.files import atomic_folder
+
+__all__ = [
+    "KEEP_GOING",
+    "FactorRecommender",
+    "Factors",
+    "NoParams",
+    "Recommender",
+    "Runtime",
+    "State",
+    "Watch",
+    "parse_params",
+]
+
+State = dict[str, npt.NDArray[Any]]
+"""What a model has learnt, as named arrays: saved and loaded without pickles."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """What a fit may use and where its randomness comes from.
+
+    Attributes
+    ----------
+    seed
+        Root seed of this fit; a recommender derives its own generators from it with `bench.rng`.
+    device
+        `auto`, `cpu`, `cuda` or `cuda:N`; models that know no GPU ignore it.
+    threads
+        Processor threads a model may use.
+    deterministic
+        Same seed, same numbers, to the last bit on a CPU: libraries that race between threads are
+        then given one thread.
+    """
+
+    seed: int = 0
+    device: str = "auto"
+    threads: int = field(default_factory=available_threads)
+    deterministic: bool = True
+
+
+class Watch(Protocol):
+    """What an iterative model reports to after each epoch; the runner's watcher or `KEEP_GOING`."""
+
+    def __call__(self, epoch: int, *, loss: float | None = None) -> bool:
+        """Note that `epoch` (from 1) is over; False means stop now.
+
+        The watcher may call `score`, `factors`, `state` and `training_state` of the model, so the
+        model must be ready for them. `loss` is the epoch's mean training loss, if there is one.
+        """
+        ...
+
+    def resume(self) -> State | None:
+        """Give the `training_state` of an interrupted fit with the same inputs, if there is one."""
+        ...
+
+
+class _KeepGoing:
+    """The watch of a fit that nobody watches: every epoch is run."""
+
+    def __call__(self, epoch: int, *, loss: float | None = None) -> bool:
+        return True
+
+    def resume(self) -> State | None:
+        return None
+
+
+KEEP_GOING: Watch = _KeepGoing()
+
+
+@dataclass(frozen=True)
+class Factors:
+    """A model whose score is `item_bias + user_factors @ item_factors.T`.
+
+    Attributes
+    ----------
+    user_factors
+        float32 (n_users, K).
+    item_factors
+        float32 (n_items, K).
+    item_bias
+        float32 (n_items,).
+    """
+
+    user_factors: npt.NDArray[np.float32]
+    item_factors: npt.NDArray[np.float32]
+    item_bias: npt.NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        n_factors = self.user_factors.shape[1:]
+        if len(n_factors) != 1 or self.item_factors.shape[1:] != n_factors:
+            raise BenchError(
+                "user and item factors must be matrices of the same width, got "
+                f"{self.user_factors.shape} and {self.item_factors.shape}"
+            )
+        if self.item_bias.shape != self.item_factors.shape[:1]:
+            raise BenchError(
+                f"item_bias must have shape {self.item_factors.shape[:1]}, "
+                f"got {self.item_bias.shape}"
+            )
+        for name in ("user_factors", "item_factors", "item_bias"):
+            if getattr(self, name).dtype != np.float32:
+                raise BenchError(f"{name} must be float32, got {getattr(self, name).dtype}")
+
+    def score(self, users: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float32]:
+        """Score the whole catalogue for `users`: float32 (len(users), n_items)."""
+        scores: npt.NDArray[np.float32] = self.user_factors[users] @ self.item_factors.T
+        scores += self.item_bias
+        return scores
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoParams:
+    """The hyper-parameters of a recommender that has none."""
+
+
+class Recommender(ABC):
+    """One model behind the shared interface.
+
+    A subclass sets the class attributes, fills in `_fit`, `_score`, `state` and `load_state`, and
+    is named in the entry-point group `bench.recommenders`.
+
+    Attributes
+    ----------
+    name
+        The name on the command line and in the results.
+    label
+        The name in the tables.
+    source
+        Where the model comes from: paper and, if a library trains it, the library.
+    Params
+        A frozen dataclass of hyper-parameters with defaults.
+    grid
+        The values a search tries, per field of `Params` (the paper's, where it gives them).
+    needs
+        What the data set must have: any of "features", "images", "categories".
+    """
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    source: ClassVar[str]
+    Params: ClassVar[type[Any]] = NoParams
+    grid: ClassVar[Mapping[str, tuple[object, ...]]] = {}
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, params: Any = None, *, runtime: Runtime | None = None) -> None:
+        self.params = self.Params() if params is None else params
+        if not isinstance(self.params, self.Params):
+            raise BenchError(
+                f"{self.name} takes {self.Params.__name__} as params, "
+                f"got {type(self.params).__name__}"
+            )
+        self.runtime = runtime or Runtime()
+        self._fitted = False
+        self._n_users = 0
+        self._n_items = 0
+
+    @property
+    def max_epochs(self) -> int | None:
+        """How many epochs a fit has at most; None for a model without epochs."""
+        return getattr(self.params, "epochs", None)
+
+    @property
+    def threads_used(self) -> int:
+        """How many threads training takes, for the record; a racing library overrides this."""
+        return self.runtime.threads
+
+    @property
+    def n_items(self) -> int:
+        """The size of the catalogue the model was fitted on."""
+        return self._n_items
+
+    @property
+    def n_users(self) -> int:
+        """The number of users the model was fitted on."""
+        return self._n_users
+
+    @classmethod
+    def missing(cls, dataset: TrainingSet) -> str | None:
+        """Say why this recommender cannot run on `dataset`, or None if it can."""
+        lacking = sorted(cls.needs - dataset.offers)
+        if not lacking:
+            return None
+        return f"{cls.name} needs {' and '.join(lacking)}, which {dataset.name} does not have"
+
+    def fit(self, dataset: TrainingSet, *, watch: Watch = KEEP_GOING) -> Self:
+        """Learn from the training interactions.
+
+        Parameters
+        ----------
+        dataset
+            Training interactions, features, images; no held-out items.
+        watch
+            Called after each epoch of an iterative model; False stops.
+
+        Raises
+        ------
+        BenchError
+            The data set lacks something the model needs.
+        """
+        if reason := self.missing(dataset):
+            raise BenchError(reason)
+        # Set before the hook runs: the watcher asks for scores between epochs.
+        self._n_users, self._n_items = dataset.n_users, dataset.n_items
+        self._fitted = True
+        try:
+            self._fit(dataset, watch)
+        except BaseException:
+            self._fitted = False
+            raise
+        return self
+
+    def score(self, users: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """Score the whole catalogue for each user; higher is better.
+
+        Parameters
+        ----------
+        users
+            Row numbers of users, (B,).
+
+        Returns
+        -------
+        float32 (B, n_items); no users give an array of shape (0, n_items).
+
+        Raises
+        ------
+        NotFittedError
+            `fit` has not been called.
+        NonFiniteScoreError
+            A score is NaN or infinite; names the recommender and the first such user.
+        """
+        self._check_fitted()
+        rows = np.asarray(users, dtype=np.int64)
+        if rows.ndim != 1 or (len(rows) and not 0 <= rows.min() <= rows.max() < self._n_users):
+            raise BenchError(
+                f"{self.name}: users must be row numbers below {self._n_users} in one dimension"
+            )
+        if not len(rows):
+            return np.empty((0, self._n_items), dtype=np.float32)
+        scores = self._score(rows)
+        if scores.shape != (len(rows), self._n_items):
+            raise BenchError(
+                f"{self.name} gave scores of shape {scores.shape}, "
+                f"expected {(len(rows), self._n_items)}"
+            )
+        if scores.dtype != np.float32:
+            raise BenchError(f"{self.name} gave {scores.dtype} scores, expected float32")
+        # A sum is finite exactly when no element is NaN or infinite, up to overflow: cheap to rule
+        # out first, exact to confirm.
+        with np.errstate(over="ignore", invalid="ignore"):
+            suspicious = not np.isfinite(scores.sum(dtype=np.float64))
+        if suspicious:
+            bad = ~np.isfinite(scores).all(axis=1)
+            if bad.any():
+                raise NonFiniteScoreError(
+                    f"{self.name} gave NaN or infinite scores to user {rows[bad.argmax()]} "
+                    f"({int(bad.sum())} of {len(rows)} users in this batch); "
+                    "a smaller learning rate or scaled features often help"
+                )
+        return scores
+
+    def save(self, folder: Path) -> None:
+        """Write what `load` needs into `folder`, atomically."""
+        self._check_fitted()
+        with atomic_folder(folder) as temporary:
+            shape = np.array([self._n_users, self._n_items], dtype=np.int64)
+            np.savez(temporary / "state.npz", **{"bench.shape": shape}, **self.state())
+
+    def load(self, folder: Path, dataset: TrainingSet) -> Self:
+        """Become the model saved in `folder`; `dataset` is the one it was fitted on."""
+        with np.load(folder / "state.npz", allow_pickle=False) as stored:
+            arrays = dict(stored.items())
+        n_users, n_items = (int(count) for count in arrays.pop("bench.shape"))
+        if (n_users, n_items) != (dataset.n_users, dataset.n_items):
+            raise BenchError(
+                f"the model in {folder} was fitted on {n_users} users and {n_items} items, "
+                f"{dataset.name} has {dataset.n_users} and {dataset.n_items}"
+            )
+        self._n_users, self._n_items = n_users, n_items
+        self.load_state(arrays, dataset)
+        self._fitted = True
+        return self
+
+    def training_state(self) -> State | None:
+        """Give all a fit needs to go on from here; None if the model cannot be resumed.
+
+        With optimiser, generators and sampler position, so that a resumed fit equals an
+        undisturbed one. The runner stores it as a checkpoint and hands it back through
+        `Watch.resume`.
+        """
+        return None
+
+    @abstractmethod
+    def state(self) -> State:
+        """Copy what was learnt; the runner keeps the best epoch's and restores it."""
+
+    @abstractmethod
+    def load_state(self, state: State, dataset: TrainingSet) -> None:
+        """Become what `state` gave; `dataset` offers the features, which no state repeats."""
+
+    @abstractmethod
+    def _fit(self, dataset: TrainingSet, watch: Watch) -> None: ...
+
+    @abstractmethod
+    def _score(self, users: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]: ...
+
+    def _check_fitted(self) -> None:
+        if not self._fitted:
+            raise NotFittedError(f"{self.name} is not fitted: call fit(dataset) first")
+
+
+class FactorRecommender(Recommender):
+    """A recommender whose score is a dot product, so that the evaluator runs at its speed."""
+
+    @abstractmethod
+    def factors(self) -> Factors:
+        """Give the factors whose `score` is this model's score."""
+
+    def _score(self, users: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        return self.factors().score(users)
+
+
+def parse_params(recommender: type[Recommender], settings: Mapping[str, str]) -> Any:
+    """Build the recommender's `Params` from text, as `--set vbpr.factors=20` gives it.
+
+    Raises
+    ------
+    BenchError
+        No such hyper-parameter (the nearest one is named), or a value of another type.
+    """
+    from bench.errors import unknown_name
+
+    hints = typing.get_type_hints(recommender.Params)
+    known = [f.name for f in dataclasses.fields(recommender.Params)]
+    values: dict[str, object] = {}
+    for key, text in settings.items():
+        if key not in known:
+            raise unknown_name(
+                f"hyper-parameter of {recommender.name}", key, known, see="bench list"
+            )
+        values[key] = _convert(f"{recommender.name}.{key}", text, hints[key])
+    try:
+        return recommender.Params(**values)
+    except ValueError as error:
+        raise BenchError(f"{recommender.name}: {error}") from error
+
+
+def _convert(where: str, text: str, hint: Any) -> object:
+    """Read `text` as the annotated type of a hyper-parameter."""
+    origin, options = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Literal:
+        if text in options:
+            return text
+        raise BenchError(f"{where} must be one of {', '.join(map(str, options))}, got {text!r}")
+    if origin in (typing.Union, types.UnionType):
+        if text.lower() == "none" and type(None) in options:
+            return None
+        return _convert(where, text, next(o for o in options if o is not type(None)))
+    if hint is bool:
+        if text.lower() in ("true", "false"):
+            return text.lower() == "true"
+        raise BenchError(f"{where} must be true or false, got {text!r}")
+    try:
+        return hint(text)
+    except ValueError as error:
+        raise BenchError(f"{where} must be of type {hint.__name__}, got {text!r}") from error

@@ -1,0 +1,156 @@
+"""Names to recommenders and data-set sources, through entry points and `--plugin` files.
+
+A third party's package plugs in exactly as this suite's own models do. Nothing is imported until it
+is used, and a plug-in that fails to import is listed with its reason while the others work.
+"""
+
+import hashlib
+import importlib.util
+import inspect
+import sys
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from bench.errors import BenchError, unknown_name
+from bench.recommender import Recommender
+
+if TYPE_CHECKING:
+    from bench.datasets.source import DatasetSource
+
+__all__ = ["DATASETS_GROUP", "RECOMMENDERS_GROUP", "Registry"]
+
+RECOMMENDERS_GROUP = "bench.recommenders"
+DATASETS_GROUP = "bench.datasets"
+
+
+@dataclass
+class Registry:
+    """Finds recommenders and data-set sources by name.
+
+    Attributes
+    ----------
+    plugins
+        Python files whose recommender classes join the installed ones; a name that is taken is an
+        error, so that a plug-in never stands in for a baseline unnoticed.
+    """
+
+    plugins: tuple[Path, ...] = ()
+    _from_files: dict[str, type[Recommender]] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        for path in self.plugins:
+            for found in _recommenders_in(path):
+                if found.name in self._from_files or found.name in _points(RECOMMENDERS_GROUP):
+                    raise BenchError(
+                        f"plug-in {path}: the name {found.name!r} is taken; give the class another"
+                    )
+                self._from_files[found.name] = found
+
+    def recommender_names(self) -> list[str]:
+        """List all names in column order: the paper's columns first, others after them."""
+        names = [*_points(RECOMMENDERS_GROUP), *self._from_files]
+        return sorted(names, key=lambda name: (_paper_column(name), name))
+
+    def recommender(self, name: str) -> type[Recommender]:
+        """Load one recommender class.
+
+        Raises
+        ------
+        BenchError
+            No such name (the nearest one is named), or its package fails to import.
+        """
+        if name in self._from_files:
+            return self._from_files[name]
+        points = _points(RECOMMENDERS_GROUP)
+        if name not in points:
+            raise unknown_name("recommender", name, self.recommender_names(), see="bench list")
+        loaded = _load(points[name])
+        if not (inspect.isclass(loaded) and issubclass(loaded, Recommender)):
+            raise BenchError(
+                f"recommender {name!r} ({points[name].value}) is no subclass of "
+                "bench.recommender.Recommender"
+            )
+        if loaded.name != name:
+            raise BenchError(
+                f"recommender {name!r} ({points[name].value}) calls itself {loaded.name!r}; "
+                "the entry point and the class must agree"
+            )
+        return loaded
+
+    def source_names(self) -> list[str]:
+        """List the data sets that can be made or fetched by name."""
+        return sorted(_points(DATASETS_GROUP))
+
+    def source(self, name: str) -> "DatasetSource":
+        """Load where a data set comes from."""
+        from bench.datasets.source import DatasetSource
+
+        points = _points(DATASETS_GROUP)
+        if name not in points:
+            raise unknown_name("data set", name, points, see="bench datasets list")
+        loaded = _load(points[name])
+        if not (inspect.isclass(loaded) and issubclass(loaded, DatasetSource)):
+            raise BenchError(
+                f"data set {name!r} ({points[name].value}) is no subclass of "
+                "bench.datasets.source.DatasetSource"
+            )
+        return cast("DatasetSource", loaded())
+
+
+PAPER_COLUMNS = ("rand", "poprank", "warp", "bpr-mf", "visrank", "fm", "vbpr", "dvbpr")
+"""The recommenders of Table III in the order of its columns (a) to (h)."""
+
+
+def _paper_column(name: str) -> int:
+    return PAPER_COLUMNS.index(name) if name in PAPER_COLUMNS else len(PAPER_COLUMNS)
+
+
+def _points(group: str) -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=group)}
+
+
+def _load(point: EntryPoint) -> Any:
+    try:
+        return point.load()
+    except Exception as error:  # somebody else's module may raise anything on import
+        raise BenchError(
+            f"{point.name!r} ({point.value}) cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _recommenders_in(path: Path) -> list[type[Recommender]]:
+    """Run a plug-in file and give the concrete recommender classes it defines."""
+    if not path.is_file():
+        raise BenchError(f"plug-in {path}: no such file")
+    # Named after the content's place, so that two files called my_model.py do not collide, and
+    # registered, so that what the file defines can be pickled for worker processes.
+    tag = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
+    name = f"bench_plugin_{path.stem}_{tag}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise BenchError(f"plug-in {path}: not a Python file (its name must end in .py)")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # a user's file may raise anything
+        del sys.modules[name]
+        raise BenchError(
+            f"plug-in {path} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+    found = [
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value)
+        and issubclass(value, Recommender)
+        and value.__module__ == name
+        and not inspect.isabstract(value)
+    ]
+    if not found:
+        raise BenchError(f"plug-in {path} defines no subclass of bench.recommender.Recommender")
+    for value in found:
+        if not isinstance(getattr(value, "name", None), str):
+            raise BenchError(f"plug-in {path}: class {value.__name__} has no `name`")
+    return found
