@@ -1,0 +1,1 @@
+"""The paper's baselines (section IV-B), one module each."""

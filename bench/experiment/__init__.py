@@ -1,0 +1,1 @@
+"""Planning and running experiments: cells, their store, and where each number comes from."""

@@ -1,0 +1,145 @@
+"""The result store: one folder per cell, written whole or not at all.
+
+    <root>/runs/<data set>/<recommender>/seed<seed>-<key hash>/
+        result.json        the record
+        per_user.parquet   counts per test user (finished cells)
+        state.npz          the fitted model's state (finished cells)
+        error.txt          the traceback (failed cells)
+    <root>/unfinished/<key hash>/   checkpoints of a fit that has not ended
+"""
+
+import dataclasses
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bench.errors import BenchError
+from bench.experiment.record import CellKey, CellRecord, PerUser
+from bench.files import atomic_folder, atomic_write_json
+
+__all__ = ["ResultStore", "StoredCell", "key_hash"]
+
+_log = logging.getLogger(__name__)
+
+
+def key_hash(key: CellKey) -> str:
+    """Hash a cell's key: 16 hexadecimal digits, the same in every process."""
+    text = json.dumps(dataclasses.asdict(key), sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class StoredCell:
+    """A cell on disk; per-user counts are read when asked for."""
+
+    folder: Path
+    record: CellRecord
+
+    def per_user(self) -> PerUser:
+        """Read the counts per test user.
+
+        Raises
+        ------
+        BenchError
+            The file is missing or damaged.
+        """
+        path = self.folder / "per_user.parquet"
+        try:
+            table = pq.read_table(path)
+            columns = {
+                field.name: table.column(field.name).to_numpy().astype(np.int64)
+                for field in dataclasses.fields(PerUser)
+            }
+        except (OSError, pa.ArrowException, KeyError) as error:
+            raise BenchError(
+                f"{path}: cannot be read ({error}); `bench run --force` makes the cell anew"
+            ) from None
+        return PerUser(**columns)
+
+
+class ResultStore:
+    """All cells under one results folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def folder(self, key: CellKey) -> Path:
+        """Say where a cell lies."""
+        name = f"seed{key.seed}-{key_hash(key)}"
+        return self.root / "runs" / key.dataset / key.recommender / name
+
+    def checkpoint_folder(self, key: CellKey) -> Path:
+        """Say where the checkpoints of an unfinished fit lie."""
+        return self.root / "unfinished" / key_hash(key)
+
+    def find(self, key: CellKey) -> StoredCell | None:
+        """Give the stored cell, finished or failed, or None."""
+        folder = self.folder(key)
+        if not (folder / "result.json").is_file():
+            return None
+        return StoredCell(folder, _read_record(folder))
+
+    def cells(self, dataset: str | None = None) -> Iterator[StoredCell]:
+        """Go through all cells, of one data set or of all, in a fixed order.
+
+        A folder that cannot be read is skipped with a warning: one damaged cell must not keep the
+        others from their table.
+        """
+        for path in sorted((self.root / "runs").glob(f"{dataset or '*'}/*/seed*/result.json")):
+            try:
+                yield StoredCell(path.parent, _read_record(path.parent))
+            except BenchError as error:
+                _log.warning("skipped: %s", error)
+
+    def write(
+        self,
+        record: CellRecord,
+        *,
+        per_user: PerUser | None = None,
+        save_model: Callable[[Path], None] | None = None,
+        traceback: str | None = None,
+    ) -> StoredCell:
+        """Store a cell in place of what was there.
+
+        Parameters
+        ----------
+        record
+            The record; `record.key` says where it goes.
+        per_user
+            Counts per test user; None for a failed cell.
+        save_model
+            Called with a folder to write the model's state into.
+        traceback
+            Full traceback of a failed cell.
+        """
+        folder = self.folder(record.key)
+        with atomic_folder(folder) as temporary:
+            if per_user is not None:
+                table = pa.table(
+                    {f.name: getattr(per_user, f.name) for f in dataclasses.fields(PerUser)}
+                )
+                pq.write_table(table, temporary / "per_user.parquet")
+            if save_model is not None:
+                save_model(temporary)
+            if traceback is not None:
+                (temporary / "error.txt").write_text(traceback, encoding="utf-8")
+            atomic_write_json(temporary / "result.json", record.to_json())
+        return StoredCell(folder, record)
+
+
+def _read_record(folder: Path) -> CellRecord:
+    path = folder / "result.json"
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BenchError(f"{path}: cannot be read ({error}); remove the folder") from None
+    if not isinstance(value, dict):
+        raise BenchError(f"{path}: not a result record; remove the folder")
+    return CellRecord.from_json(value, where=str(path))

@@ -1,0 +1,1 @@
+"""Reports: tables made from stored cells; nothing here trains or evaluates."""
