@@ -1,0 +1,294 @@
+"""VBPR: matrix factorisation with a visual part on fixed CNN features (eq. 2), in PyTorch.
+
+    x_ui = beta_i + gamma_u . gamma_i + theta_u . (E f_i) + beta' . f_i                     (eq. 2)
+    loss = sum over triples of -ln sigma(x_ui - x_uj) + penalties                        (eq. 4, 5)
+
+The gradients are written out, which a step of a few small products repays fivefold over automatic
+differentiation; a test compares them with it. L2 is on the rows a triple touches: penalising whole
+tables would shrink the rows of users and items that are not in the batch to nothing.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from baselines.features import FeatureScaling, feature_blocks, scale_factor
+from baselines.sampling import draw_negatives
+from baselines.torch_tools import torch_threads
+from bench.datasets.dataset import TrainingSet
+from bench.device import resolve_device
+from bench.recommender import FactorRecommender, Factors, State, Watch
+from bench.rng import child_generator
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Vbpr", "VbprParams"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class VbprParams:
+    """Hyper-parameters of VBPR.
+
+    Attributes
+    ----------
+    factors
+        Latent factors (gamma); with `visual_factors` the paper searches 10, 30, 50 in total.
+    visual_factors
+        Visual factors (theta), the rows of E.
+    regularization
+        L2 weight lambda on the rows a triple touches: gamma_u, theta_u, gamma_i, gamma_j and the
+        item biases; the penalty of a triple is lambda / 2 times their squared lengths.
+    regularization_visual
+        L2 weight on E and beta', per triple, as a share of the triples of an epoch.
+    learning_rate
+        Initial step of Adagrad.
+    batch_size
+        Triples per step.
+    epochs
+        At most; an epoch draws as many triples as there are training pairs.
+    feature_scaling
+        How the features are scaled; see `baselines.features`.
+    sampling
+        "pairs": each training pair once per epoch; "users": a uniform user, then one of her items,
+        as in the authors' code.
+    """
+
+    factors: int = 10
+    visual_factors: int = 20
+    regularization: float = 0.1
+    regularization_visual: float = 0.0
+    learning_rate: float = 0.1
+    batch_size: int = 256
+    epochs: int = 50
+    feature_scaling: FeatureScaling = "unit"
+    sampling: Literal["pairs", "users"] = "pairs"
+
+    def __post_init__(self) -> None:
+        if self.factors < 0 or self.visual_factors < 1:
+            raise ValueError("factors must be >= 0 and visual_factors >= 1")
+        if self.batch_size < 1 or self.epochs < 1:
+            raise ValueError("batch_size and epochs must be at least 1")
+        if min(self.regularization, self.regularization_visual) < 0 or self.learning_rate <= 0:
+            raise ValueError("regularisation must be >= 0 and learning_rate > 0")
+
+
+class Vbpr(FactorRecommender):
+    """Visual BPR (paper, section IV-B (g))."""
+
+    name: ClassVar[str] = "vbpr"
+    label: ClassVar[str] = "VBPR"
+    source: ClassVar[str] = "He and McAuley 2016; this suite, in PyTorch"
+    Params: ClassVar[type[Any]] = VbprParams
+    grid: ClassVar[dict[str, tuple[object, ...]]] = {
+        "factors": (5, 15, 25),
+        "visual_factors": (5, 15, 25),
+        "regularization": (0.0, 0.001, 0.01, 0.1, 1.0, 10.0, 30.0),
+    }
+    needs: ClassVar[frozenset[str]] = frozenset({"features"})
+
+    def factors(self) -> Factors:
+        """Join latent and visual factors: [gamma_u, theta_u] and [gamma_i, E f_i]."""
+        p = self._parameters
+        latent, n_items = self.params.factors, self.n_items
+        projection = np.concatenate([p["visual_matrix"], p["visual_bias"][:, None]], axis=1)
+        items = np.empty((n_items, latent + self.params.visual_factors), dtype=np.float32)
+        bias = p["item_rows"][:, latent].copy()
+        items[:, :latent] = p["item_rows"][:, :latent]
+        for part, block in feature_blocks(self._features):
+            visual = block @ projection
+            items[part, latent:] = visual[:, :-1]
+            bias[part] += visual[:, -1]
+        return Factors(p["user_rows"].copy(), items, bias)
+
+    def state(self) -> State:
+        """Copy the parameters; E and beta' include the feature scale."""
+        return {name: value.copy() for name, value in self._parameters.items()}
+
+    def load_state(self, state: State, dataset: TrainingSet) -> None:
+        """Take over the parameters."""
+        self._features = dataset.need_features()
+        self._parameters = state
+
+    def training_state(self) -> State:
+        """Copy parameters, Adagrad's sums and the epoch; generators are derived per epoch."""
+        return self._trainer.state()
+
+    def _fit(self, dataset: TrainingSet, watch: Watch) -> None:
+        self._features = dataset.need_features()
+        with torch_threads(self.runtime.threads):
+            self._trainer = _Trainer(dataset, self.params, self.runtime.seed, self.runtime.device)
+            if stored := watch.resume():
+                self._trainer.load(stored)
+            while self._trainer.epoch < self.params.epochs:
+                loss = self._trainer.run_epoch()
+                self._parameters = self._trainer.parameters()
+                if not watch(self._trainer.epoch, loss=loss):
+                    break
+            self._parameters = self._trainer.parameters()
+        del self._trainer  # frees the features' copy and Adagrad's sums
+
+
+class _Trainer:
+    """Parameters, optimiser and sampler of one fit.
+
+    Tables, so that one gather serves several parameters of eq. 2:
+    user_rows (n_users, K + K') = [gamma_u, theta_u]; item_rows (n_items, K + 1) = [gamma_i,
+    beta_i]; visual_matrix (d, K') = E transposed; visual_bias (d,) = beta'.
+    """
+
+    def __init__(self, dataset: TrainingSet, params: VbprParams, seed: int, device: str) -> None:
+        import torch
+
+        self._train, self._params, self._seed = dataset.train, params, seed
+        self.device = resolve_device(device)
+        features = dataset.need_features()
+        self._scale = scale_factor(features, params.feature_scaling)
+        # As stored, float16 stays float16: rows become float32 when they are gathered.
+        self._features = torch.from_numpy(np.array(features)).to(self.device)
+        d, latent, visual = features.shape[1], params.factors, params.visual_factors
+        generator = child_generator(seed, "vbpr", "start")
+
+        def normal(*shape: int, scale: float) -> "Tensor":
+            values = generator.standard_normal(shape, dtype=np.float32) * np.float32(scale)
+            return torch.from_numpy(values).to(self.device)
+
+        width = latent + visual
+        self._tables = {
+            "user_rows": normal(dataset.n_users, width, scale=0.1),
+            "item_rows": normal(dataset.n_items, latent + 1, scale=0.1),
+            "visual_matrix": normal(d, visual, scale=0.1),
+            "visual_bias": torch.zeros(d, device=self.device),
+        }
+        self._tables["item_rows"][:, latent] = 0.0
+        self._sums = {
+            name: torch.full_like(table, _ADAGRAD_START) for name, table in self._tables.items()
+        }
+        self.epoch = 0
+
+    def parameters(self) -> State:
+        """Copy the parameters to NumPy, E and beta' scaled so that they take raw features."""
+        arrays = {name: table.cpu().numpy().copy() for name, table in self._tables.items()}
+        for name in ("visual_matrix", "visual_bias"):
+            arrays[name] *= np.float32(self._scale)
+        return arrays
+
+    def state(self) -> State:
+        """Copy everything a fit needs to go on."""
+        arrays = {f"table.{n}": t.cpu().numpy().copy() for n, t in self._tables.items()}
+        arrays |= {f"sum.{n}": t.cpu().numpy().copy() for n, t in self._sums.items()}
+        return arrays | {"epoch": np.array(self.epoch)}
+
+    def load(self, state: State) -> None:
+        """Go on from what `state` gave."""
+        import torch
+
+        for name in self._tables:
+            self._tables[name] = torch.from_numpy(state[f"table.{name}"]).to(self.device)
+            self._sums[name] = torch.from_numpy(state[f"sum.{name}"]).to(self.device)
+        self.epoch = int(state["epoch"])
+
+    def run_epoch(self) -> float:
+        """Go once over as many triples as there are training pairs; give the mean loss."""
+        import torch
+
+        generator = child_generator(self._seed, "vbpr", "epoch", self.epoch)
+        users, positives = self._draw(generator)
+        negatives = draw_negatives(self._train, users, generator)
+        u = torch.from_numpy(users.astype(np.int64)).to(self.device)
+        ij = torch.from_numpy(np.stack([positives, negatives]).astype(np.int64)).to(self.device)
+        total = torch.zeros((), dtype=torch.float64, device=self.device)
+        with torch.no_grad():
+            for start in range(0, len(users), self._params.batch_size):
+                stop = start + self._params.batch_size
+                total += self.step(u[start:stop], ij[:, start:stop]).sum()
+        self.epoch += 1
+        return float(total) / max(len(users), 1)
+
+    def _draw(
+        self, generator: np.random.Generator
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+        train = self._train
+        if self._params.sampling == "pairs":
+            order = generator.permutation(train.n_pairs)
+            return train.users[order], train.indices[order]
+        active = np.flatnonzero(np.diff(train.indptr))
+        users = active[generator.integers(len(active), size=train.n_pairs)].astype(np.int32)
+        first, last = train.indptr[users], train.indptr[users + 1]
+        return users, train.indices[generator.integers(first, last)]
+
+    def step(self, u: "Tensor", ij: "Tensor") -> "Tensor":
+        """Take one Adagrad step on a batch of triples.
+
+        Parameters
+        ----------
+        u
+            int64 (B,): users.
+        ij
+            int64 (2, B): positive and negative items.
+
+        Returns
+        -------
+        float32 (B,): -ln sigma(x_uij) of each triple before the step.
+        """
+        import torch
+
+        loss, (user_gradient, item_gradient, matrix_gradient, bias_gradient) = self.gradients(u, ij)
+        self._step_rows("user_rows", u, user_gradient)
+        self._step_rows("item_rows", ij.reshape(-1), item_gradient)
+        for name, gradient in (("visual_matrix", matrix_gradient), ("visual_bias", bias_gradient)):
+            self._sums[name].addcmul_(gradient, gradient)
+            self._tables[name].addcdiv_(
+                gradient, torch.sqrt(self._sums[name]), value=-self._params.learning_rate
+            )
+        return loss
+
+    def gradients(self, u: "Tensor", ij: "Tensor") -> "tuple[Tensor, tuple[Tensor, ...]]":
+        """Give the losses and the gradients of their sum with penalties.
+
+        Returns
+        -------
+        losses float32 (B,); gradients of the gathered rows of users (B, K + K') and items
+        (2B, K + 1), of E transposed (d, K') and of beta' (d,).
+        """
+        import torch
+        from torch.nn.functional import logsigmoid
+
+        latent, weight = self._params.factors, self._params.regularization
+        user = self._tables["user_rows"].index_select(0, u)  # (B, K + K')
+        items = self._tables["item_rows"].index_select(0, ij.reshape(-1))  # (2B, K + 1)
+        rows = self._features.index_select(0, ij.reshape(-1)).float()  # (2B, d)
+        n = len(u)
+        f = (rows[:n] - rows[n:]) * self._scale  # (B, d): f_i - f_j
+        gamma, theta = user[:, :latent], user[:, latent:]
+        difference = items[:n] - items[n:]  # (B, K + 1)
+        matrix, bias = self._tables["visual_matrix"], self._tables["visual_bias"]
+        visual = f @ matrix  # (B, K'): E (f_i - f_j)
+        x = (
+            difference[:, latent]
+            + (gamma * difference[:, :latent]).sum(dim=1)
+            + (theta * visual).sum(dim=1)
+            + f @ bias
+        )  # (B,): eq. 4
+        slope = -torch.sigmoid(-x)[:, None]  # (B, 1): d(-ln sigma(x)) / dx
+        user_gradient = torch.cat([difference[:, :latent], visual], dim=1) * slope
+        user_gradient.add_(user, alpha=weight)
+        one = torch.cat([gamma, torch.ones_like(slope)], dim=1) * slope  # (B, K + 1)
+        item_gradient = torch.cat([one, -one])
+        item_gradient.add_(items, alpha=weight)
+        share = self._params.regularization_visual * n / max(self._train.n_pairs, 1)
+        matrix_gradient = (f.T @ (theta * slope)).add_(matrix, alpha=share)
+        bias_gradient = (f.T @ slope[:, 0]).add_(bias, alpha=share)
+        return -logsigmoid(x), (user_gradient, item_gradient, matrix_gradient, bias_gradient)
+
+    def _step_rows(self, name: str, rows: "Tensor", gradient: "Tensor") -> None:
+        """Take Adagrad's step on gathered rows; a row that occurs twice is moved twice."""
+        sums = self._sums[name].index_add_(0, rows, gradient * gradient)
+        step = gradient / sums.index_select(0, rows).sqrt()
+        self._tables[name].index_add_(0, rows, step, alpha=-self._params.learning_rate)
+
+
+_ADAGRAD_START = 0.1
+"""Adagrad's initial sum of squares: keeps the first steps from being all of size learning_rate."""
