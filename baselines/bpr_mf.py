@@ -8,6 +8,7 @@ by the library itself (every negative is one of her items), so she is never trai
 of negatives she evens out the draw.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -108,10 +109,8 @@ class BprMf(FactorRecommender):
             if not watch(epoch + 1):
                 raise _StopFittingError
 
-        try:
+        with suppress(_StopFittingError):
             self._model.fit(self._pairs(dataset), show_progress=False, callback=report)
-        except _StopFittingError:
-            pass
 
     def _new_model(self, generator: np.random.Generator) -> Any:
         from implicit.cpu.bpr import BayesianPersonalizedRanking

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from scipy.sparse import coo_matrix, csr_matrix
+from scipy.sparse import coo_matrix, csr_matrix, hstack, vstack
 
 from baselines.features import FeatureScaling, feature_blocks, project, scale_factor
 from baselines.lightfm_model import LightFMRecommender
@@ -113,8 +113,9 @@ class FactorizationMachine(LightFMRecommender):
                 (np.ones(len(rows), np.float32), (rows - part.start, rows)),
                 shape=(len(rows), n_items),
             )
-            blocks.append(_side_by_side(own, csr_matrix(block * np.float32(scale))))
-        return _stack(blocks)
+            dense = csr_matrix(block * np.float32(scale))
+            blocks.append(hstack([own, dense], format="csr", dtype=np.float32))
+        return csr_matrix(vstack(blocks, format="csr", dtype=np.float32))
 
     def _pairs(self, dataset: TrainingSet) -> coo_matrix:
         """Give the training pairs; for uniform negatives, with padding that is never a positive.
@@ -134,15 +135,3 @@ class FactorizationMachine(LightFMRecommender):
         users = np.concatenate([train.users, np.full(len(padding), train.n_users, np.int32)])
         items = np.concatenate([train.indices, padding])
         return coo_matrix((values, (users, items)), shape=(train.n_users + 1, train.n_items))
-
-
-def _side_by_side(left: csr_matrix, right: csr_matrix) -> csr_matrix:
-    from scipy.sparse import hstack
-
-    return hstack([left, right], format="csr", dtype=np.float32)
-
-
-def _stack(blocks: list[csr_matrix]) -> csr_matrix:
-    from scipy.sparse import vstack
-
-    return vstack(blocks, format="csr", dtype=np.float32)

@@ -58,7 +58,7 @@ class LightFMRecommender(FactorRecommender):
     def _fit(self, dataset: TrainingSet, watch: Watch) -> None:
         # LightFM takes NumPy's legacy generator only.
         seed = child_seed(self.runtime.seed, self.name) % 2**32
-        model = self._model(np.random.RandomState(seed))  # noqa: NPY002
+        model = self._model(np.random.RandomState(seed))
         pairs, item_features = self._pairs(dataset), self._item_features(dataset)
         for epoch in range(1, self.params.epochs + 1):
             try:

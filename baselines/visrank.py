@@ -104,7 +104,7 @@ class VisRank(Recommender):
         return -(weights @ squared.sqrt_())
 
     def _prepared(self, rows: "Tensor") -> "Tensor":
-        """Normalise; then centre unless it is for the cosine, which keeps distances, saves digits."""
+        """Normalise; centre unless for the cosine: distances stay and rounding shrinks."""
         rows = self._normalized(rows.float())
         return rows if self.params.distance == "cosine" else rows - self._center.to(rows.device)
 

@@ -282,11 +282,17 @@ class Recommender(ABC):
         return scores
 
     def save(self, folder: Path) -> None:
-        """Write what `load` needs into `folder`, atomically."""
+        """Write what `load` needs as `folder`, atomically; an existing folder is replaced."""
         self._check_fitted()
         with atomic_folder(folder) as temporary:
-            shape = np.array([self._n_users, self._n_items], dtype=np.int64)
-            np.savez(temporary / "state.npz", **{"bench.shape": shape}, **self.state())
+            self.save_into(temporary)
+
+    def save_into(self, folder: Path) -> None:
+        """Add what `load` needs to an existing folder."""
+        self._check_fitted()
+        arrays: State = {"bench.shape": np.array([self._n_users, self._n_items], dtype=np.int64)}
+        arrays |= self.state()
+        np.savez(folder / "state.npz", **arrays)  # type: ignore[arg-type]  # names, not options
 
     def load(self, folder: Path, dataset: TrainingSet) -> Self:
         """Become the model saved in `folder`; `dataset` is the one it was fitted on."""

@@ -1,11 +1,11 @@
 """The result store: one folder per cell, written whole or not at all.
 
-    <root>/runs/<data set>/<recommender>/seed<seed>-<key hash>/
-        result.json        the record
-        per_user.parquet   counts per test user (finished cells)
-        state.npz          the fitted model's state (finished cells)
-        error.txt          the traceback (failed cells)
-    <root>/unfinished/<key hash>/   checkpoints of a fit that has not ended
+<root>/runs/<data set>/<recommender>/seed<seed>-<key hash>/
+    result.json        the record
+    per_user.parquet   counts per test user (finished cells)
+    state.npz          the fitted model's state (finished cells)
+    error.txt          the traceback (failed cells)
+<root>/unfinished/<key hash>/   checkpoints of a fit that has not ended
 """
 
 import dataclasses

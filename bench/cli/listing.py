@@ -1,0 +1,65 @@
+"""`bench list`: every recommender with its source and hyper-parameters."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench.cli.options import plugin_option
+from bench.errors import BenchError
+
+__all__ = ["list_recommenders"]
+
+
+@click.command("list")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
+@plugin_option
+def list_recommenders(as_json: bool, plugins: tuple[Path, ...]) -> None:
+    """List recommenders with their source and hyper-parameters.
+
+    One that cannot be imported is listed with the reason.
+    """
+    from bench.registry import Registry
+
+    registry = Registry(plugins)
+    described = [_describe(registry, name) for name in registry.recommender_names()]
+    if as_json:
+        click.echo(json.dumps(described, indent=2, ensure_ascii=False))
+        return
+    click.echo("\n\n".join(_as_text(entry) for entry in described))
+
+
+def _describe(registry: Any, name: str) -> dict[str, Any]:
+    try:
+        found = registry.recommender(name)
+    except BenchError as error:
+        return {"name": name, "unavailable": str(error)}
+    return {
+        "name": name,
+        "label": found.label,
+        "source": found.source,
+        "needs": sorted(found.needs),
+        "hyper_parameters": [
+            {
+                "name": field.name,
+                "default": field.default,
+                "grid": list(found.grid.get(field.name, ())),
+            }
+            for field in dataclasses.fields(found.Params)
+        ],
+    }
+
+
+def _as_text(entry: dict[str, Any]) -> str:
+    if "unavailable" in entry:
+        return f"{entry['name']}\n    unavailable: {entry['unavailable']}"
+    lines = [f"{entry['name']}  ({entry['label']})", f"    {entry['source']}"]
+    if entry["needs"]:
+        lines.append(f"    needs {', '.join(entry['needs'])}")
+    width = max((len(p["name"]) for p in entry["hyper_parameters"]), default=0)
+    for parameter in entry["hyper_parameters"]:
+        grid = f"   searched: {', '.join(map(str, parameter['grid']))}" if parameter["grid"] else ""
+        lines.append(f"    {parameter['name']:<{width}} = {parameter['default']}{grid}")
+    return "\n".join(lines)

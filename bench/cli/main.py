@@ -1,0 +1,111 @@
+"""The `bench` command: finds the verb, turns a user's error into one line and exit code 2."""
+
+import importlib
+import logging
+import sys
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+from bench.errors import BenchError
+
+__all__ = ["bench", "main"]
+
+VERBS = {
+    "run": ("bench.cli.run", "run", "Fit and evaluate recommenders; print Tables II and III."),
+    "table": ("bench.cli.table", "table", "Print a table from stored results, in any format."),
+    "list": ("bench.cli.listing", "list_recommenders", "List recommenders and hyper-parameters."),
+    "datasets": ("bench.cli.datasets", "datasets", "List, describe, import and make data sets."),
+    "check-plugin": (
+        "bench.cli.check_plugin",
+        "check_plugin",
+        "Run the conformance kit on a recommender.",
+    ),
+    "doctor": ("bench.cli.doctor", "doctor", "Say what is installed and which device is used."),
+}
+"""Verb to (module, function, help): a verb's module is imported when it is used, so that
+`bench --help` and the reports need neither PyTorch nor any model library."""
+
+
+class _Verbs(click.Group):
+    """A group that imports a verb's module only when the verb runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module, function, _ = VERBS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), function)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            from bench.errors import unknown_name
+
+            raise unknown_name("command", args[0], VERBS, see="bench --help")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(verb, text) for verb, (_, _, text) in VERBS.items()])
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="dvbpr-bench", prog_name="bench")
+@click.option("-q", "--quiet", is_flag=True, help="Only warnings and errors on stderr.")
+def bench(quiet: bool) -> None:
+    """Compare visual recommenders as in Kang et al., ICDM 2017.
+
+    Results go to stdout, progress and messages to stderr. Exit code 0: all well; 1: some cells
+    failed; 2: something in the call or the input is wrong; 130: interrupted.
+    """
+    _configure_logging(logging.WARNING if quiet else logging.INFO)
+
+
+class _AboveBars(logging.Handler):
+    """Writes log lines so that they do not tear a progress bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            tqdm.write(self.format(record), file=sys.stderr)
+        except OSError:  # stderr is closed: there is nowhere left to say so
+            self.handleError(record)
+
+
+def _configure_logging(level: int) -> None:
+    handler = _AboveBars()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    for name in ("bench", "baselines"):
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.setLevel(level)
+        logger.propagate = False
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; give the exit code."""
+    try:
+        result: Any = bench.main(args=arguments, prog_name="bench", standalone_mode=False)
+    except BenchError as error:
+        return _fail(str(error))
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        where = f"; see `{context.command_path} --help`" if context else ""
+        return _fail(f"{error.format_message().rstrip('.')}{where}")
+    except (click.Abort, KeyboardInterrupt):
+        sys.stderr.write("interrupted; what is finished is stored, the same command goes on\n")
+        return 130
+    except BrokenPipeError:  # the reader of stdout went away, as `| head` does
+        sys.stderr.close()
+        return 0
+    return result if isinstance(result, int) else 0
+
+
+def _fail(message: str) -> int:
+    sys.stderr.write(f"error: {' '.join(message.split())}\n")
+    return 2

@@ -1,0 +1,196 @@
+"""`bench run`: fit and evaluate every recommender that is not finished, print the tables."""
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.cli.options import data_option, plugin_option, results_option, split_names
+from bench.errors import BenchError, user_io_errors
+from bench.evaluation.auc import TIES, Ties
+
+if TYPE_CHECKING:
+    from bench.experiment.run import RunSummary
+
+__all__ = ["run"]
+
+_log = logging.getLogger(__name__)
+
+
+@click.command()
+@click.option(
+    "--dataset",
+    "datasets",
+    multiple=True,
+    metavar="NAME",
+    help="Data set; repeatable or comma-separated.  [default: synthetic_fashion]",
+)
+@click.option(
+    "--recommenders",
+    multiple=True,
+    metavar="NAMES",
+    help="Recommenders, comma-separated.  [default: all that can run]",
+)
+@click.option(
+    "--seed", "seeds", type=int, multiple=True, help="Root seed; repeatable.  [default: 0]"
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option("--threads", type=int, default=None, help="Processor threads.  [default: all]")
+@click.option(
+    "--deterministic/--no-deterministic",
+    default=True,
+    show_default=True,
+    help="One thread for libraries whose threads race: same seed, same numbers.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME.PARAM=VALUE",
+    help="Hyper-parameter, for example vbpr.factors=20; repeatable.",
+)
+@click.option(
+    "--patience",
+    type=int,
+    default=10,
+    show_default=True,
+    help="Validations without a new best before a fit stops; 0 never stops.",
+)
+@click.option(
+    "--validate-every",
+    type=int,
+    default=None,
+    metavar="EPOCHS",
+    help="Epochs between validations.  [default: a fiftieth of the epochs]",
+)
+@click.option(
+    "--sampled",
+    type=int,
+    default=None,
+    metavar="N",
+    help="Rank against N random items as the authors' code does (100), not the catalogue.",
+)
+@click.option(
+    "--ties",
+    type=click.Choice(TIES),
+    default="strict",
+    show_default=True,
+    help="Tie rule of the printed Table III; both are stored.",
+)
+@click.option("--ci", is_flag=True, help="Print 95% bootstrap intervals.")
+@click.option("--force", is_flag=True, help="Run finished cells again.")
+@plugin_option
+@results_option
+@data_option
+def run(
+    datasets: tuple[str, ...],
+    recommenders: tuple[str, ...],
+    seeds: tuple[int, ...],
+    device: str,
+    threads: int | None,
+    deterministic: bool,
+    settings: tuple[str, ...],
+    patience: int,
+    validate_every: int | None,
+    sampled: int | None,
+    ties: Ties,
+    ci: bool,
+    force: bool,
+    plugins: tuple[Path, ...],
+    results: Path,
+    data: Path | None,
+) -> int:
+    """Fit and evaluate recommenders; print Tables II and III.
+
+    Finished cells are skipped, failed ones are tried again. Without a data set the embedded
+    synthetic_fashion is drawn and used.
+    """
+    from bench.datasets.library import default_data_dir, find
+    from bench.datasets.record import read_record
+    from bench.device import available_threads, resolve_device
+    from bench.experiment.plan import RunOptions, parse_settings, plan_cells
+    from bench.experiment.run import run_plan
+    from bench.experiment.store import ResultStore
+    from bench.registry import Registry
+
+    options = RunOptions(
+        seeds=seeds or (0,),
+        device=device,
+        threads=available_threads() if threads is None else threads,
+        deterministic=deterministic,
+        patience=patience,
+        validate_every=validate_every,
+        sampled=sampled,
+        force=force,
+    )
+    parsed = parse_settings(settings)
+    registry = Registry(plugins)
+    asked = split_names(recommenders)
+    for name in asked:
+        registry.recommender(name)  # an unknown name is told before anything long begins
+    resolve_device(device)
+    _check_writable(results)
+    data_dir = data or default_data_dir()
+    names = split_names(datasets) or ["synthetic_fashion"]
+    store = ResultStore(results)
+    # All data sets are opened and all cells planned first, so that a mistake in the last one is
+    # told before hours of work on the first.
+    plans = []
+    for name in names:
+        dataset = find(name, data_dir, registry)
+        runnable = []
+        for recommender in asked or registry.recommender_names():
+            if reason := registry.recommender(recommender).missing(dataset.training):
+                if asked:
+                    raise BenchError(f"{reason}; leave it out of --recommenders")
+                _log.info("left out: %s", reason)
+            else:
+                runnable.append(recommender)
+        plans.append((dataset, plan_cells(dataset, runnable, registry, options, parsed)))
+    summaries = []
+    for dataset, cells in plans:
+        title = read_record(data_dir / dataset.name).title
+        summaries.append(run_plan(cells, dataset, title=title, options=options, store=store))
+    _print_tables(summaries, ties=ties, ci=ci)
+    return _conclude(summaries, results)
+
+
+def _check_writable(results: Path) -> None:
+    """Find out now, not after an hour of training, that results cannot be stored."""
+    with user_io_errors("store results", results):
+        results.mkdir(parents=True, exist_ok=True)
+        probe = results / f".probe-{os.getpid()}"
+        probe.write_bytes(b"")
+        probe.unlink()
+
+
+def _print_tables(summaries: "Sequence[RunSummary]", *, ties: Ties, ci: bool) -> None:
+    """Print Tables II and III of this run's cells, the skipped ones included."""
+    from bench.report.tables import table2, table3
+    from bench.report.text import to_text
+
+    cells = [cell for summary in summaries for cell in (*summary.made, *summary.skipped)]
+    styled = click.get_text_stream("stdout").isatty()
+    click.echo(to_text(table2(cells), styled=styled))
+    click.echo(to_text(table3(cells, ties=ties, ci=ci), styled=styled), nl=False)
+
+
+def _conclude(summaries: "Sequence[RunSummary]", results: Path) -> int:
+    """Say what was made, skipped and failed; exit code 1 if anything failed."""
+    made = [cell for summary in summaries for cell in summary.made]
+    skipped = [cell for summary in summaries for cell in summary.skipped]
+    failed = [cell for summary in summaries for cell in summary.failed]
+    if skipped:
+        _log.info(
+            "skipped %d finished %s (--force redoes them)",
+            len(skipped),
+            "cell" if len(skipped) == 1 else "cells",
+        )
+    _log.info("%d made, %d failed; results in %s", len(made) - len(failed), len(failed), results)
+    for cell in failed:
+        key = cell.record.key
+        _log.error("failed: %s on %s, seed %d", key.recommender, key.dataset, key.seed)
+    return 1 if failed else 0

@@ -1,0 +1,219 @@
+"""Running one cell: fit, pick the best epoch, evaluate, store."""
+
+import logging
+import math
+import time
+import traceback as tracebacks
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from bench.datasets.dataset import Dataset
+from bench.errors import BenchError
+from bench.evaluation.auc import TIES, auc_per_user
+from bench.evaluation.counts import RankCounts, count_ranks, count_sampled
+from bench.evaluation.ranking import mrr, ndcg_at_k, recall_at_k
+from bench.experiment.plan import COLD_BELOW, CUT_OFFS, Cell, RunOptions
+from bench.experiment.provenance import (
+    PeakMemory,
+    describe_machine,
+    measured_peak_memory,
+    utc_now,
+)
+from bench.experiment.record import CellRecord, PerUser
+from bench.experiment.store import ResultStore, StoredCell
+from bench.experiment.watcher import Watcher
+from bench.progress import Progress
+from bench.recommender import Recommender
+from bench.rng import child_generator
+
+__all__ = ["metrics_of", "per_user_of", "run_cell"]
+
+_log = logging.getLogger(__name__)
+
+
+def run_cell(
+    cell: Cell,
+    dataset: Dataset,
+    *,
+    title: str,
+    facts: Mapping[str, Any],
+    options: RunOptions,
+    store: ResultStore,
+) -> StoredCell:
+    """Fit and evaluate one cell and store its record, a failure included.
+
+    A failure of the recommender (its own error, or a `BenchError` such as a NaN score) becomes a
+    failed record, so that the other cells go on; a failure to store anything is raised.
+
+    Parameters
+    ----------
+    cell
+        What to run.
+    dataset
+        On what.
+    title, facts
+        The data set's name and facts for tables.
+    options
+        How.
+    store
+        Where the record goes.
+
+    Raises
+    ------
+    BenchError
+        The record cannot be written.
+    """
+    provenance = describe_machine() | {
+        "started_at": utc_now(),
+        "device": _device_name(cell.runtime.device),
+        "threads": cell.runtime.threads,
+    }
+    recommender = cell.recommender(cell.params, runtime=cell.runtime)
+    epochs = recommender.max_epochs
+    label = f"{cell.key.recommender} on {dataset.name}, seed {cell.key.seed}"
+    per_user: PerUser | None = None
+    trace: str | None = None
+    error_line: str | None = None
+    fit_seconds = evaluation_seconds = 0.0
+    metrics: dict[str, float] = {}
+    n_users: dict[str, int] = {}
+    peak = PeakMemory()
+    with Progress(label, epochs, unit="epoch") as progress:
+        watcher = Watcher(
+            recommender,
+            dataset,
+            validate_every=options.epochs_between_validations(epochs),
+            patience=options.patience,
+            progress=progress,
+            checkpoint=store.checkpoint_folder(cell.key) / "checkpoint.npz",
+            checkpoint_seconds=options.checkpoint_seconds,
+        )
+        try:
+            with measured_peak_memory() as peak:
+                started = time.perf_counter()
+                recommender.fit(dataset.training, watch=watcher)
+                watcher.restore_best()
+                fit_seconds = time.perf_counter() - started - watcher.validation_seconds
+                started = time.perf_counter()
+                validation, test = _count(recommender, dataset, options)
+                evaluation_seconds = time.perf_counter() - started
+            per_user = per_user_of(dataset, validation, test)
+            metrics, n_users = metrics_of(dataset, test)
+        except Exception as error:  # whatever a recommender raises fails its own cell only
+            trace = tracebacks.format_exc()
+            error_line = _one_line(error)
+    record = CellRecord(
+        status="failed" if error_line else "finished",
+        key=cell.key,
+        label=cell.recommender.label,
+        needs=tuple(sorted(cell.recommender.needs)),
+        dataset_title=title,
+        dataset_facts=facts,
+        metrics=metrics,
+        n_users=n_users,
+        epochs=watcher.epochs if epochs is not None else None,
+        best_epoch=watcher.best_epoch,
+        history=tuple(watcher.history),
+        fit_seconds=fit_seconds,
+        validation_seconds=watcher.validation_seconds,
+        evaluation_seconds=evaluation_seconds,
+        peak_memory_bytes=peak.n_bytes,
+        peak_memory_scope=peak.scope,
+        provenance=provenance
+        | {"finished_at": utc_now(), "threads_used": recommender.threads_used},
+        error=error_line,
+    )
+    stored = store.write(
+        record,
+        per_user=per_user,
+        save_model=None if error_line else recommender.save_into,
+        traceback=trace,
+    )
+    watcher.forget()
+    return stored
+
+
+def _count(
+    recommender: Recommender, dataset: Dataset, options: RunOptions
+) -> tuple[RankCounts, RankCounts]:
+    targets: Sequence[Any] = [dataset.validation, dataset.test]
+    if options.sampled is not None:
+        # Drawn from the split alone, so that all models meet the same random items.
+        generator = child_generator(int(dataset.split_hash[:15], 16), "sampled", options.sampled)
+        counts = count_sampled(
+            recommender.score,
+            targets,
+            dataset.training.train,
+            n_samples=options.sampled,
+            rng=generator,
+            name=recommender.name,
+        )
+    else:
+        counts = count_ranks(
+            recommender,
+            targets,
+            dataset.known,
+            device=recommender.runtime.device,
+            threads=recommender.runtime.threads,
+        )
+    return counts[0], counts[1]
+
+
+def per_user_of(dataset: Dataset, validation: RankCounts, test: RankCounts) -> PerUser:
+    """Gather the counts of the users who have a test item and at least one negative."""
+    users = np.flatnonzero(test.present)
+    items = dataset.test[users].astype(np.int64)
+    has_validation = validation.present[users]
+    return PerUser(
+        user=users.astype(np.int64),
+        test_item=items,
+        test_item_count=dataset.training.train.item_counts[items],
+        n_less=test.n_less[users],
+        n_equal=test.n_equal[users],
+        n_negatives=test.n_negatives[users],
+        validation_n_less=np.where(has_validation, validation.n_less[users], -1),
+        validation_n_equal=np.where(has_validation, validation.n_equal[users], -1),
+    )
+
+
+def metrics_of(dataset: Dataset, test: RankCounts) -> tuple[dict[str, float], dict[str, int]]:
+    """Give every metric for All Items and Cold Items, under both tie rules, and the user counts."""
+    item_counts = dataset.training.train.item_counts
+    cold = np.zeros(dataset.n_users, dtype=bool)
+    present = test.present
+    cold[present] = item_counts[dataset.test[present]] < COLD_BELOW
+    settings = {"all": present, "cold": cold}
+    metrics: dict[str, float] = {}
+    for ties in TIES:
+        values = {f"auc_{ties}": auc_per_user(test, ties)}
+        for k in CUT_OFFS:
+            values[f"recall@{k}_{ties}"] = recall_at_k(test, k, ties)
+            values[f"ndcg@{k}_{ties}"] = ndcg_at_k(test, k, ties)
+        values[f"mrr_{ties}"] = mrr(test, ties)
+        for name, per_user in values.items():
+            for setting, users in settings.items():
+                if users.any():
+                    metrics[f"{name}.{setting}"] = float(per_user[users].mean())
+    bad = [name for name, value in metrics.items() if not math.isfinite(value)]
+    if bad:
+        raise BenchError(f"not a number: {', '.join(bad)}")
+    return metrics, {setting: int(users.sum()) for setting, users in settings.items()}
+
+
+def _device_name(name: str) -> str:
+    """Name the hardware behind a device."""
+    import torch
+
+    from bench.device import resolve_device
+
+    device = resolve_device(name)
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    if isinstance(error, BenchError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

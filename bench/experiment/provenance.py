@@ -1,0 +1,175 @@
+"""Where a number comes from: versions, git state, hardware, peak memory."""
+
+import hashlib
+import importlib.metadata
+import inspect
+import os
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench.device import available_threads
+from bench.recommender import Recommender
+
+__all__ = [
+    "PeakMemory",
+    "describe_machine",
+    "measured_peak_memory",
+    "package_versions",
+    "recommender_version",
+    "suite_version",
+    "utc_now",
+]
+
+DISTRIBUTION = "dvbpr-bench"
+
+PACKAGES = (
+    "implicit",
+    "joblib",
+    "lightfm-next",
+    "numba",
+    "numpy",
+    "pandas",
+    "pillow",
+    "pyarrow",
+    "scipy",
+    "torch",
+)
+
+
+def utc_now() -> str:
+    """Give the time as ISO 8601 in UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def suite_version() -> str:
+    """Give the suite's version."""
+    return importlib.metadata.version(DISTRIBUTION)
+
+
+def package_versions() -> dict[str, str]:
+    """Give the installed versions of the packages that make numbers."""
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return versions
+
+
+def recommender_version(recommender: type[Recommender]) -> str:
+    """Name the code of a recommender: its distribution's version and a hash of its source files.
+
+    The files are those of the class and of its bases outside `bench`, so a result is made anew
+    when they change, also in a plug-in whose version stays the same while it is being written.
+    """
+    digest = hashlib.sha256()
+    files = {
+        source
+        for base in recommender.__mro__
+        if base.__module__.partition(".")[0] not in ("bench", "builtins", "abc", "typing")
+        and (source := inspect.getsourcefile(base)) is not None
+    }
+    for source in sorted(files, key=lambda path: Path(path).name):
+        digest.update(Path(source).read_bytes())
+    return f"{_distribution_version(recommender)}+{digest.hexdigest()[:12]}"
+
+
+def _distribution_version(recommender: type[Recommender]) -> str:
+    package = recommender.__module__.partition(".")[0]
+    names = importlib.metadata.packages_distributions().get(package, [])
+    return importlib.metadata.version(names[0]) if names else "file"
+
+
+def describe_machine() -> dict[str, Any]:
+    """Give platform, Python, processor, memory, and the suite's git state if it is a checkout."""
+    import psutil
+
+    return {
+        "suite_version": suite_version(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": _cpu_name(),
+        "cores": available_threads(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "versions": package_versions(),
+        "git": _git_state(),
+    }
+
+
+def _cpu_name() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:  # not Linux
+        return platform.processor() or platform.machine()
+    found = re.search(r"^model name\s*:\s*(.+)$", text, flags=re.MULTILINE)
+    return found.group(1).strip() if found else platform.machine()
+
+
+def _git_state() -> str | None:
+    """Give the commit the suite runs from, with "-dirty" where files differ; None if installed."""
+    here = Path(__file__).resolve().parents[2]
+    if not (here / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
+
+
+@dataclass
+class PeakMemory:
+    """Peak resident memory of this process; the numbers are there once the block has ended."""
+
+    n_bytes: int = 0
+    scope: str = ""
+
+
+@contextmanager
+def measured_peak_memory() -> Iterator[PeakMemory]:
+    """Measure the peak resident memory of this process inside the block.
+
+    Linux can reset its high-water mark, so that the peak is the block's own; elsewhere it is the
+    process's since its start, and `scope` says so.
+    """
+    peak = PeakMemory()
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+        peak.scope = "cell"
+    except OSError:
+        peak.scope = "process since start"
+    try:
+        yield peak
+    finally:
+        peak.n_bytes = _peak_resident_bytes(since_reset=peak.scope == "cell")
+
+
+def _peak_resident_bytes(*, since_reset: bool) -> int:
+    if since_reset:
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        found = re.search(r"^VmHWM:\s*(\d+) kB", status, flags=re.MULTILINE)
+        if found:
+            return int(found.group(1)) * 1024
+    if os.name == "nt":
+        import psutil
+
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux kilobytes

@@ -1,0 +1,123 @@
+"""Running a plan: every cell that is not finished yet, one after the other."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.datasets.dataset import Dataset
+from bench.evaluation.auc import TIES, cold_users, mean_auc
+from bench.evaluation.fused import count_factors
+from bench.experiment.cell import run_cell
+from bench.experiment.plan import COLD_BELOW, Cell, RunOptions
+from bench.experiment.store import ResultStore, StoredCell
+from bench.progress import Progress
+
+__all__ = ["RunSummary", "dataset_facts", "oracle_auc", "run_plan"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a run did: the cells it made, those it found finished, and those that failed."""
+
+    made: tuple[StoredCell, ...]
+    skipped: tuple[StoredCell, ...]
+
+    @property
+    def failed(self) -> tuple[StoredCell, ...]:
+        """The cells of this run that failed."""
+        return tuple(cell for cell in self.made if cell.record.status == "failed")
+
+
+def run_plan(
+    cells: Sequence[Cell],
+    dataset: Dataset,
+    *,
+    title: str,
+    options: RunOptions,
+    store: ResultStore,
+) -> RunSummary:
+    """Run the cells of one data set that are not finished; failed ones are tried again.
+
+    Raises
+    ------
+    BenchError
+        Results cannot be written.
+    """
+    facts: dict[str, Any] | None = None
+    made: list[StoredCell] = []
+    skipped: list[StoredCell] = []
+    with Progress(f"run on {dataset.name}", len(cells), unit="cell") as progress:
+        for cell in cells:
+            found = None if options.force else store.find(cell.key)
+            if found is not None and found.record.status == "finished":
+                skipped.append(found)
+                progress.advance()
+                continue
+            if facts is None:
+                facts = dataset_facts(dataset, options)
+            stored = run_cell(cell, dataset, title=title, facts=facts, options=options, store=store)
+            made.append(stored)
+            _report(stored)
+            progress.advance()
+    return RunSummary(tuple(made), tuple(skipped))
+
+
+def _report(stored: StoredCell) -> None:
+    record = stored.record
+    name = f"{record.key.recommender} (seed {record.key.seed})"
+    if record.status == "failed":
+        _log.error("%s failed: %s; traceback in %s", name, record.error, stored.folder)
+        return
+    kept = f", epoch {record.best_epoch} of {record.epochs}" if record.best_epoch else ""
+    _log.info(
+        "%s: AUC %.4f, cold %s, fitted in %.1f s, evaluated in %.1f s%s",
+        name,
+        record.metrics.get("auc_strict.all", float("nan")),
+        f"{record.metrics['auc_strict.cold']:.4f}" if "auc_strict.cold" in record.metrics else "-",
+        record.fit_seconds,
+        record.evaluation_seconds,
+        kept,
+    )
+
+
+def dataset_facts(dataset: Dataset, options: RunOptions) -> dict[str, Any]:
+    """Give what the tables say about a data set."""
+    training = dataset.training
+    info = training.feature_info
+    facts: dict[str, Any] = {
+        "n_users": dataset.n_users,
+        "n_items": dataset.n_items,
+        "n_interactions": dataset.n_interactions,
+        "n_categories": len(training.category_names) or None,
+        "split_rule": dataset.split_rule,
+        "features": info.description if info else None,
+    }
+    oracle = oracle_auc(dataset, device=options.device, threads=options.threads)
+    return facts if oracle is None else facts | {"oracle_auc": oracle}
+
+
+def oracle_auc(
+    dataset: Dataset, *, device: str, threads: int
+) -> Mapping[str, Mapping[str, float]] | None:
+    """Give the AUC of the true utilities, the best a model can expect; None where unknown."""
+    if dataset.oracle is None:
+        return None
+    test = count_factors(
+        dataset.oracle,
+        [dataset.test],
+        dataset.known,
+        device=device,
+        threads=threads,
+        name="the oracle",
+    )[0]
+    cold = cold_users(dataset.test, dataset.training.train.item_counts, COLD_BELOW)
+    result: dict[str, dict[str, float]] = {}
+    for ties in TIES:
+        for setting, users in (("all", None), ("cold", cold)):
+            value = mean_auc(test, ties, users)
+            if value.n_users:
+                result.setdefault(setting, {})[ties] = value.mean
+    return result

@@ -1,0 +1,182 @@
+"""What the runner does between epochs: validation AUC, best state, checkpoints, early stopping.
+
+Alike for every model: "we always report the model that did best on the validation set" (IV-A).
+"""
+
+import io
+import json
+import logging
+import math
+import shutil
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.datasets.dataset import Dataset
+from bench.errors import BenchError
+from bench.evaluation.auc import mean_auc
+from bench.evaluation.counts import count_ranks
+from bench.files import atomic_write_bytes
+from bench.progress import Progress
+from bench.recommender import Recommender, State
+
+__all__ = ["Watcher"]
+
+_log = logging.getLogger(__name__)
+
+
+class Watcher:
+    """The watch of one cell's fit.
+
+    Parameters
+    ----------
+    recommender
+        The model being fitted.
+    dataset
+        The data set; only its validation items are read, and the test items are only left out
+        of the negatives.
+    validate_every
+        Epochs between two validations; the last epoch is always validated.
+    patience
+        Stop after so many validations in a row without a new best; 0 never stops.
+    progress
+        Where each epoch is counted.
+    checkpoint
+        File for what an interrupted fit needs to go on; None writes none.
+    checkpoint_seconds
+        Least time between two checkpoints.
+    """
+
+    def __init__(
+        self,
+        recommender: Recommender,
+        dataset: Dataset,
+        *,
+        validate_every: int,
+        patience: int,
+        progress: Progress,
+        checkpoint: Path | None = None,
+        checkpoint_seconds: float = 60.0,
+    ) -> None:
+        self._recommender = recommender
+        self._dataset = dataset
+        self._validate_every = validate_every
+        self._patience = patience
+        self._progress = progress
+        self._checkpoint = checkpoint
+        self._checkpoint_seconds = checkpoint_seconds
+        self._last_checkpoint = time.monotonic()
+        self._best_state: State | None = None
+        self._best_auc = -math.inf
+        self._best_epoch: int | None = None
+        self._without_best = 0
+        self.history: list[dict[str, Any]] = []
+        self.validation_seconds = 0.0
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch with the best validation AUC; None if none was validated."""
+        return self._best_epoch
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs were run, those before an interruption included."""
+        return int(self.history[-1]["epoch"]) if self.history else 0
+
+    def __call__(self, epoch: int, *, loss: float | None = None) -> bool:
+        """Note an epoch; see `bench.recommender.Watch`."""
+        if loss is not None and not math.isfinite(loss):
+            raise BenchError(
+                f"{self._recommender.name}: the training loss of epoch {epoch} is {loss}; "
+                "a smaller learning rate or scaled features often help"
+            )
+        auc: float | None = None
+        if epoch % self._validate_every == 0 or epoch == self._recommender.max_epochs:
+            auc = self._validate()
+            if auc is not None and auc > self._best_auc:
+                self._best_auc, self._best_epoch, self._without_best = auc, epoch, 0
+                self._best_state = self._recommender.state()
+            elif auc is not None:
+                self._without_best += 1
+        self.history.append({"epoch": epoch, "validation_auc": auc, "loss": loss})
+        best = f"best val AUC {self._best_auc:.4f}" if self._best_epoch else ""
+        self._progress.advance(1, note=best)
+        keep_going = not self._patience or self._without_best < self._patience
+        if keep_going:
+            self._maybe_checkpoint()
+        return keep_going
+
+    def restore_best(self) -> None:
+        """Give the model the state of its best epoch."""
+        if self._best_state is not None:
+            self._recommender.load_state(self._best_state, self._dataset.training)
+
+    def resume(self) -> State | None:
+        """Take up the checkpoint of an interrupted fit; see `bench.recommender.Watch`."""
+        if self._checkpoint is None or not self._checkpoint.is_file():
+            return None
+        try:
+            with np.load(self._checkpoint, allow_pickle=False) as stored:
+                arrays = dict(stored.items())
+            notes = json.loads(arrays.pop("notes").tobytes())
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            _log.warning("checkpoint %s is unreadable (%s): starting over", self._checkpoint, error)
+            return None
+        self._best_state = _part(arrays, "best.") or None
+        self._best_epoch, self._without_best = notes["best_epoch"], notes["without_best"]
+        self._best_auc = -math.inf if notes["best_auc"] is None else notes["best_auc"]
+        self.history = notes["history"]
+        self.validation_seconds = notes["validation_seconds"]
+        self._progress.advance(self.epochs)
+        _log.info("%s goes on after epoch %d", self._recommender.name, self.epochs)
+        return _part(arrays, "training.")
+
+    def forget(self) -> None:
+        """Remove the checkpoint: the cell is stored."""
+        if self._checkpoint is not None:
+            shutil.rmtree(self._checkpoint.parent, ignore_errors=True)
+
+    def _validate(self) -> float | None:
+        started = time.perf_counter()
+        counts = count_ranks(
+            self._recommender,
+            [self._dataset.validation],
+            self._dataset.known,
+            device=self._recommender.runtime.device,
+            threads=self._recommender.runtime.threads,
+        )[0]
+        self.validation_seconds += time.perf_counter() - started
+        # Strict, as section IV-A defines it: a model that gives everything the same score must not
+        # look average.
+        auc = mean_auc(counts, "strict").mean
+        return None if math.isnan(auc) else auc
+
+    def _maybe_checkpoint(self) -> None:
+        if self._checkpoint is None:
+            return
+        if time.monotonic() - self._last_checkpoint < self._checkpoint_seconds:
+            return
+        training = self._recommender.training_state()
+        if training is None:
+            return
+        notes = {
+            "best_epoch": self._best_epoch,
+            "best_auc": self._best_auc if self._best_epoch is not None else None,
+            "without_best": self._without_best,
+            "history": self.history,
+            "validation_seconds": self.validation_seconds,
+        }
+        arrays = {f"training.{name}": array for name, array in training.items()}
+        arrays |= {f"best.{name}": array for name, array in (self._best_state or {}).items()}
+        arrays["notes"] = np.frombuffer(json.dumps(notes).encode(), dtype=np.uint8)
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)  # type: ignore[arg-type]  # names are arrays', not options'
+        atomic_write_bytes(self._checkpoint, buffer.getvalue())
+        self._last_checkpoint = time.monotonic()
+
+
+def _part(arrays: State, prefix: str) -> State:
+    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}

@@ -1,0 +1,314 @@
+"""From stored cells to the numbers of a table: what may be joined is joined, nothing else.
+
+Cells meet in one block only when data set, data hash, split hash and sampling agree; seeds are
+averaged only within one configuration (version, hyper-parameters, determinism, protocol).
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.errors import BenchError
+from bench.evaluation.auc import Ties
+from bench.evaluation.counts import RankCounts
+from bench.evaluation.ranking import Metric, ranking_metrics
+from bench.evaluation.significance import bootstrap_mean
+from bench.experiment.record import CellRecord, PerUser
+from bench.experiment.store import StoredCell
+from bench.report.published import load_published
+from bench.rng import child_generator
+
+__all__ = [
+    "COLD_BELOW",
+    "METRICS",
+    "Block",
+    "Entry",
+    "Estimate",
+    "Run",
+    "Setting",
+    "collect",
+    "estimate",
+    "made_at",
+]
+
+Setting = Literal["all", "cold"]
+
+METRICS: Mapping[str, Metric] = {metric.name: metric for metric in ranking_metrics()}
+
+COLD_BELOW = 5
+"""A test item with fewer training interactions is cold (IV-C)."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished cell: a seed and its counts per user."""
+
+    seed: int
+    record: CellRecord
+    counts: PerUser
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One recommender in one block.
+
+    Attributes
+    ----------
+    recommender, label
+        Its name and its name in tables.
+    newest
+        The record made last among those shown.
+    runs
+        Finished cells of one configuration, by seed.
+    failures
+        "seed 1: why" for each failed cell of that configuration.
+    remark
+        What was chosen where several configurations are stored; else None.
+    """
+
+    recommender: str
+    label: str
+    newest: CellRecord
+    runs: tuple[Run, ...]
+    failures: tuple[str, ...]
+    remark: str | None
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Seeds of the finished cells."""
+        return tuple(run.seed for run in self.runs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """All recommenders on one data set with one content, one split and one way of sampling.
+
+    Attributes
+    ----------
+    dataset, data_hash, split_hash
+        As in the cells' keys.
+    sampled
+        Negatives drawn per user; None for the exact evaluation.
+    title
+        The data set's name in tables, with a hash where one name stands for several contents.
+    facts
+        `dataset_facts` of the newest cell.
+    entries
+        By recommender name, in the order of the columns.
+    """
+
+    dataset: str
+    data_hash: str
+    split_hash: str
+    sampled: int | None
+    title: str
+    facts: Mapping[str, Any]
+    entries: Mapping[str, Entry]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A metric's mean over users (and seeds).
+
+    Attributes
+    ----------
+    value
+        Mean over seeds of the means over users.
+    sd
+        Sample standard deviation over seeds; None with one seed.
+    interval
+        95 % percentile bootstrap interval over users, each user's value averaged over seeds;
+        None unless asked for.
+    n_users
+        Users the mean rests on.
+    """
+
+    value: float
+    sd: float | None
+    interval: tuple[float, float] | None
+    n_users: int
+
+
+def collect(cells: Iterable[StoredCell]) -> tuple[Block, ...]:
+    """Sort cells into blocks and pick one configuration per recommender.
+
+    Of several configurations the most recently made one with a finished cell is taken; the entry's
+    `remark` says so.
+
+    Raises
+    ------
+    BenchError
+        Two cells of one block were evaluated on different users: their means cannot stand side by
+        side.
+    """
+    groups: dict[tuple[str, str, str, int], dict[str, list[StoredCell]]] = {}
+    for cell in cells:
+        key = cell.record.key
+        place = (key.dataset, key.data_hash, key.split_hash, _sampled(cell.record) or 0)
+        groups.setdefault(place, {}).setdefault(key.recommender, []).append(cell)
+
+    blocks = []
+    for (dataset, data_hash, split_hash, sampled), by_recommender in groups.items():
+        entries = {name: _entry(by_recommender[name]) for name in _ordered(by_recommender)}
+        _require_same_users(entries, dataset)
+        newest = max((e.newest for e in entries.values()), key=made_at)
+        blocks.append(
+            Block(
+                dataset=dataset,
+                data_hash=data_hash,
+                split_hash=split_hash,
+                sampled=sampled or None,
+                title=_title(newest, list(groups)),
+                facts=newest.dataset_facts,
+                entries=entries,
+            )
+        )
+    return tuple(blocks)
+
+
+def estimate(
+    entry: Entry, setting: Setting, *, metric: str, ties: Ties, interval: bool = False
+) -> Estimate | None:
+    """Compute a metric of one entry from its counts per user.
+
+    Returns
+    -------
+    Estimate | None
+        None without a finished cell, or without a user in this setting.
+    """
+    if not entry.runs:
+        return None
+    first = entry.runs[0].counts
+    chosen = np.full(len(first.user), True)
+    if setting == "cold":
+        chosen = first.test_item_count < COLD_BELOW
+    n_users = int(chosen.sum())
+    if n_users == 0:
+        return None
+    # (S, n): seeds by users
+    values = np.stack([_per_user(run.counts, metric, ties)[chosen] for run in entry.runs])
+    means = values.mean(axis=1)
+    sd = float(means.std(ddof=1)) if len(means) > 1 else None
+    ends = None
+    if interval:
+        rng = child_generator(0, "report", "bootstrap", setting)
+        bootstrap = bootstrap_mean(values.mean(axis=0), rng=rng)
+        ends = (bootstrap.low, bootstrap.high)
+    return Estimate(float(means.mean()), sd, ends, n_users)
+
+
+def _ordered(names: Iterable[str]) -> list[str]:
+    """Put the paper's recommenders first, in its order; others follow by name."""
+    order = [column.recommender for column in load_published().columns]
+    return sorted(names, key=lambda n: (order.index(n) if n in order else len(order), n))
+
+
+def _per_user(counts: PerUser, metric: str, ties: Ties) -> npt.NDArray[np.float64]:
+    """Give a metric per test user, float64 (n,), from stored counts."""
+    ranks = RankCounts(counts.n_less, counts.n_equal, counts.n_negatives)
+    return METRICS[metric].per_user(ranks, ties)
+
+
+def made_at(record: CellRecord) -> str:
+    """Say when a cell was finished, as text that sorts by time."""
+    # ISO times of one zone sort as text; a record without one counts as oldest.
+    return str(record.provenance.get("finished_at", ""))
+
+
+def _sampled(record: CellRecord) -> int | None:
+    return record.key.protocol.get("sampled") or None
+
+
+def _title(record: CellRecord, places: list[tuple[str, str, str, int]]) -> str:
+    """Name a block, by hash too where the data set's name alone would not tell it from others."""
+    key = record.key
+    same = [place for place in places if place[0] == key.dataset]
+    marks = []
+    if len({place[1] for place in same}) > 1:
+        marks.append(f"data {key.data_hash[:8]}")
+    if len({place[2] for place in same if place[1] == key.data_hash}) > 1:
+        marks.append(f"split {key.split_hash[:8]}")
+    if (sampled := _sampled(record)) is not None:
+        marks.append(f"{sampled} sampled")
+    return f"{record.dataset_title} [{', '.join(marks)}]" if marks else record.dataset_title
+
+
+def _settings(record: CellRecord) -> dict[str, Any]:
+    """Everything of a key that two seeds of one configuration share."""
+    key = record.key
+    return {
+        **key.params,
+        "version": key.recommender_version,
+        "deterministic": key.deterministic,
+        **{f"protocol.{name}": value for name, value in key.protocol.items()},
+    }
+
+
+def _entry(cells: list[StoredCell]) -> Entry:
+    """Choose one configuration of a recommender and read its counts."""
+    configurations: dict[str, list[StoredCell]] = {}
+    for cell in cells:
+        text = json.dumps(_settings(cell.record), sort_keys=True)
+        configurations.setdefault(text, []).append(cell)
+
+    def rank(group: list[StoredCell]) -> tuple[bool, str]:
+        finished = any(cell.record.status == "finished" for cell in group)
+        return finished, max(made_at(cell.record) for cell in group)
+
+    chosen = sorted(
+        max(configurations.values(), key=rank), key=lambda cell: cell.record.key.seed
+    )
+    runs, failures = [], []
+    for cell in chosen:
+        record = cell.record
+        if record.status == "failed":
+            failures.append(f"seed {record.key.seed}: {record.error}")
+            continue
+        try:
+            runs.append(Run(record.key.seed, record, cell.per_user()))
+        except BenchError as error:  # one damaged file must not keep the others from their table
+            failures.append(f"seed {record.key.seed}: {error}")
+    newest = max((cell.record for cell in chosen), key=made_at)
+    return Entry(
+        recommender=newest.key.recommender,
+        label=newest.label,
+        newest=newest,
+        runs=tuple(runs),
+        failures=tuple(failures),
+        remark=_remark(newest, list(configurations.values())),
+    )
+
+
+def _remark(shown: CellRecord, configurations: list[list[StoredCell]]) -> str | None:
+    if len(configurations) == 1:
+        return None
+    settings = [_settings(group[0].record) for group in configurations]
+    names = sorted({name for group in settings for name in group})
+    mine = _settings(shown)
+    different = [n for n in names if any(group.get(n) != mine.get(n) for group in settings)]
+    text = ", ".join(f"{name}={mine.get(name)}" for name in different)
+    last = max(made_at(cell.record) for group in configurations for cell in group)
+    later = "; a later one has no finished cell" if last > made_at(shown) else ""
+    return (
+        f"{shown.label}: {len(configurations)} configurations are stored; shown is the one made "
+        f"last ({text}){later}."
+    )
+
+
+def _require_same_users(entries: Mapping[str, Entry], dataset: str) -> None:
+    runs = [(entry, run) for entry in entries.values() for run in entry.runs]
+    for entry, run in runs[1:]:
+        first_entry, first = runs[0]
+        if not (
+            np.array_equal(run.counts.user, first.counts.user)
+            and np.array_equal(run.counts.test_item, first.counts.test_item)
+        ):
+            raise BenchError(
+                f"{dataset}: {entry.label} seed {run.seed} and {first_entry.label} seed "
+                f"{first.seed} were evaluated on different test items; `bench run --force` makes "
+                "them anew"
+            )

@@ -1,0 +1,298 @@
+"""How Table III is put together: one row per data set and setting, one column per recommender."""
+
+import math
+import string
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bench.evaluation.auc import Ties
+from bench.report.aggregate import METRICS, Block, Entry, Estimate, Setting, estimate
+from bench.report.foot import table3_foot
+from bench.report.layout import DASH, Cell, Column, Notes, Row, Table
+from bench.report.published import Published
+
+__all__ = ["Comparison", "improvement_percent"]
+
+_BASE = "bpr-mf"
+"""The paper measures improvement against (d), its strongest method that sees no images."""
+
+SETTINGS: tuple[tuple[Setting, str], ...] = (("all", "All Items"), ("cold", "Cold Items"))
+
+
+class Comparison:
+    """Puts Table III together from blocks in the order of their rows."""
+
+    def __init__(
+        self, blocks: Sequence[Block], published: Published, *, ties: Ties, ci: bool, metric: str
+    ) -> None:
+        self.blocks = blocks
+        self.published = published
+        self.ties = ties
+        self.ci = ci
+        self.metric = metric
+        self.notes = Notes()
+        self.letters = _letters(blocks, published)
+        self.compared = _compared(blocks)
+        self.has_oracle = metric == "auc" and any(b.facts.get("oracle_auc") for b in blocks)
+        self.tidy: list[dict[str, Any]] = []
+        self.gains: list[dict[str, Any]] = []
+
+    def build(self) -> Table:
+        """Lay the table out."""
+        label = METRICS[self.metric].label
+        rows = [
+            self._row(block, setting, title)
+            for block in self.blocks
+            for setting, title in SETTINGS
+        ]
+        return Table(
+            name="table3",
+            caption=f"Recommendation performance in terms of the {label} (higher is better).",
+            columns=self._columns(),
+            rows=tuple(rows),
+            foot=table3_foot(
+                self.blocks, metric=self.metric, ties=self.ties, ci=self.ci, oracle=self.has_oracle,
+                published=self.published,
+            ),
+            notes=self.notes.texts(),
+            wide=True,
+            tidy=tuple(self.tidy),
+            facts={
+                "metric": self.metric,
+                "ties": self.ties,
+                "improvements": self.gains,
+                "datasets": [_block_facts(block) for block in self.blocks],
+            },
+        )
+
+    def _columns(self) -> tuple[Column, ...]:
+        labels = _labels(self.blocks)
+        return (
+            Column("Dataset", align="left"),
+            Column("Setting", align="left"),
+            Column("Users"),
+            *(Column(labels[name], f"({letter})") for name, letter in self.letters.items()),
+            *((Column("Oracle"),) if self.has_oracle else ()),
+            *(Column(title, "Improvement") for title in self._gain_titles()),
+        )
+
+    def _gain_titles(self) -> list[str]:
+        if self.compared is None:
+            return []
+        letter = self.letters[self.compared]
+        base = next(c.letter for c in self.published.columns if c.recommender == _BASE)
+        return [f"{letter} vs. {base}", f"{letter} vs. best"]
+
+    def _row(self, block: Block, setting: Setting, title: str) -> Row:
+        estimates = {
+            name: estimate(entry, setting, metric=self.metric, ties=self.ties, interval=self.ci)
+            for name, entry in block.entries.items()
+        }
+        found = {name: e for name, e in estimates.items() if e is not None}
+        best = max((e.value for e in found.values()), default=math.nan)
+        cells = []
+        for name in self.letters:
+            entry, value = block.entries.get(name), estimates.get(name)
+            is_best = value is not None and _same(value.value, best)
+            reason = _reason(entry, value, setting)
+            cells.append(self._cell(value, reason, is_best=is_best))
+            self.tidy.append(
+                self._tidy(block, setting, name, value=value, reason=reason, is_best=is_best)
+            )
+        n_users = {e.n_users for e in found.values()}
+        users = f"{n_users.pop():,}" if n_users else "0"
+        first = setting == "all"
+        return Row(
+            (
+                Cell(block.title if first else ""),
+                Cell(title),
+                Cell(users),
+                *cells,
+                *self._oracle(block, setting),
+                *self._gains(block, setting, found),
+            ),
+            rule_above=first and block is not self.blocks[0],
+        )
+
+    def _cell(self, value: Estimate | None, reason: str | None, *, is_best: bool) -> Cell:
+        note = None if reason is None else self.notes.number(reason)
+        if value is None:
+            return Cell(DASH, note=note)
+        details = []
+        if value.sd is not None:
+            details.append(f"±{value.sd:.4f}")
+        if value.interval is not None:
+            details.append("[{:.4f}, {:.4f}]".format(*value.interval))
+        return Cell(f"{value.value:.4f}", tuple(details), best=is_best, note=note)
+
+    def _oracle(self, block: Block, setting: Setting) -> tuple[Cell, ...]:
+        if not self.has_oracle:
+            return ()
+        known = (block.facts.get("oracle_auc") or {}).get(setting, {}).get(self.ties)
+        if known is None:
+            return (Cell(DASH, note=self.notes.number("the best possible value is not known")),)
+        self.tidy.append(
+            {**self._place(block, setting, "oracle", "Oracle"), "value": known}
+            | {"status": "reference"}
+        )
+        return (Cell(f"{known:.4f}"),)
+
+    def _gains(
+        self, block: Block, setting: Setting, found: Mapping[str, Estimate]
+    ) -> tuple[Cell, ...]:
+        if self.compared is None:
+            return ()
+        others = [e.value for name, e in found.items() if name != self.compared]
+        against = [found[_BASE].value if _BASE in found else None, max(others, default=None)]
+        cells = []
+        for title, other in zip(self._gain_titles(), against, strict=True):
+            if self.compared not in found or not other:  # None, or zero: nothing to divide by
+                cells.append(Cell(DASH, note=self.notes.number("one of the two values is missing")))
+                continue
+            percent = improvement_percent(found[self.compared].value, other)
+            cells.append(Cell(f"{percent:.1f}%".replace("-0.0%", "0.0%")))
+            self.gains.append(
+                {
+                    "dataset": block.dataset,
+                    "data_hash": block.data_hash,
+                    "split_hash": block.split_hash,
+                    "sampled": block.sampled,
+                    "setting": setting,
+                    "improvement": title,
+                    "percent": percent,
+                }
+            )
+        return tuple(cells)
+
+    def _place(self, block: Block, setting: Setting, name: str, label: str) -> dict[str, Any]:
+        return {
+            "dataset": block.dataset,
+            "title": block.title,
+            "data_hash": block.data_hash,
+            "split_hash": block.split_hash,
+            "sampled": block.sampled,
+            "setting": setting,
+            "recommender": name,
+            "label": label,
+            "letter": self.letters.get(name),
+            "metric": self.metric,
+            "ties": self.ties,
+            "value": None,
+            "sd": None,
+            "ci_low": None,
+            "ci_high": None,
+            "n_users": None,
+            "seeds": [],
+            "best": False,
+            "status": "missing",
+            "note": None,
+            "paper": None,
+        }
+
+    def _tidy(
+        self,
+        block: Block,
+        setting: Setting,
+        name: str,
+        *,
+        value: Estimate | None,
+        reason: str | None,
+        is_best: bool,
+    ) -> dict[str, Any]:
+        entry = block.entries.get(name)
+        row = self._place(block, setting, name, entry.label if entry else name)
+        row |= {"note": reason, "best": is_best}
+        if self.metric == "auc":
+            row["paper"] = self.published.auc(block.dataset, setting, name)
+        if entry is not None:
+            row |= {"status": "finished" if entry.runs else "failed", "seeds": list(entry.seeds)}
+        if value is not None:
+            low, high = value.interval or (None, None)
+            row |= {"value": value.value, "sd": value.sd, "ci_low": low, "ci_high": high}
+            row["n_users"] = value.n_users
+        return row
+
+
+def improvement_percent(value: float, other: float) -> float:
+    """Say by how many percent `value` exceeds `other`; Source: the last columns of Table III."""
+    return 100 * (value / other - 1)
+
+
+def _same(value: float, other: float) -> bool:
+    """Tell whether two means are equal but for the order of a sum."""
+    return math.isclose(value, other, rel_tol=1e-12, abs_tol=1e-15)
+
+
+def _letters(blocks: Sequence[Block], published: Published) -> dict[str, str]:
+    """Give the shown recommenders their letters: the paper's keep theirs, others follow (i), (j)."""
+    present = {name for block in blocks for name in block.entries}
+    letters = {
+        column.recommender: column.letter
+        for column in published.columns
+        if column.recommender in present
+    }
+    for number, name in enumerate(sorted(present - letters.keys())):
+        letters[name] = _letter(len(published.columns) + number)
+    return letters
+
+
+def _letter(index: int) -> str:
+    """Count a, b, ..., z, aa, ab, ..."""
+    text = ""
+    index += 1
+    while index:
+        index, rest = divmod(index - 1, 26)
+        text = string.ascii_lowercase[rest] + text
+    return text
+
+
+def _labels(blocks: Sequence[Block]) -> dict[str, str]:
+    """Name the columns; where two recommenders bear one label, their names tell them apart."""
+    labels = {name: entry.label for block in blocks for name, entry in block.entries.items()}
+    shared = [label for label in labels.values() if list(labels.values()).count(label) > 1]
+    return {
+        name: f"{label} [{name}]" if label in shared else label for name, label in labels.items()
+    }
+
+
+def _compared(blocks: Sequence[Block]) -> str | None:
+    """Choose whose improvement is shown: DVBPR's as in the paper, else VBPR's, else nobody's."""
+    finished = {name for b in blocks for name, entry in b.entries.items() if entry.runs}
+    return next((name for name in ("dvbpr", "vbpr") if name in finished), None)
+
+
+def _reason(entry: Entry | None, value: Estimate | None, setting: Setting) -> str | None:
+    """Say why a cell is empty, or why it rests on fewer seeds than were run."""
+    if entry is None:
+        return "not run"
+    if not entry.runs:
+        return f"{entry.label} failed: " + "; ".join(entry.failures)
+    if value is None:
+        return "no user with a cold test item" if setting == "cold" else "no test user"
+    if entry.failures:
+        return f"{entry.label}: mean without " + "; ".join(entry.failures)
+    return None
+
+
+def _block_facts(block: Block) -> dict[str, Any]:
+    return {
+        "dataset": block.dataset,
+        "title": block.title,
+        "data_hash": block.data_hash,
+        "split_hash": block.split_hash,
+        "sampled": block.sampled,
+        "facts": dict(block.facts),
+        "recommenders": {
+            name: {
+                "label": entry.label,
+                "version": entry.newest.key.recommender_version,
+                "params": dict(entry.newest.key.params),
+                "deterministic": entry.newest.key.deterministic,
+                "protocol": dict(entry.newest.key.protocol),
+                "provenance": dict(entry.newest.provenance),
+                "seeds": list(entry.seeds),
+                "failures": list(entry.failures),
+            }
+            for name, entry in block.entries.items()
+        },
+    }

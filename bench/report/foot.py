@@ -1,0 +1,162 @@
+"""What stands under Table III: how the numbers were made, so that nobody has to guess."""
+
+from collections.abc import Iterable, Sequence
+
+from bench.evaluation.auc import Ties
+from bench.report.aggregate import COLD_BELOW, METRICS, Block, Entry, estimate
+from bench.report.published import Published
+
+__all__ = ["table3_foot"]
+
+def table3_foot(
+    blocks: Sequence[Block],
+    *,
+    metric: str,
+    ties: Ties,
+    ci: bool,
+    oracle: bool,
+    published: Published,
+) -> tuple[str, ...]:
+    """Write the lines under Table III.
+
+    Parameters
+    ----------
+    blocks
+        What the table shows, in its order.
+    metric, ties, ci
+        As `bench.report.tables.table3` was called.
+    oracle
+        Whether the table has a column for the best possible value.
+    published
+        The paper's tables and what is known of its data.
+    """
+    entries = [entry for block in blocks for entry in block.entries.values()]
+    lines = [f"{METRICS[metric].label}: {_definition(metric)}; {_tie_rule(metric, ties)}.", _protocol()]
+    if any(block.sampled for block in blocks):
+        lines.append(
+            'Rows marked "sampled" rank the test item among that many drawn items only: they are '
+            "not comparable with the exact rows or with the paper."
+        )
+    lines.append(
+        f"Cold Items: users whose test item has fewer than {COLD_BELOW} training interactions, "
+        "ranked against the same items as for All Items."
+    )
+    lines.extend(line for block in blocks for line in _block_lines(block, metric, ties))
+    lines.extend(entry.remark for entry in entries if entry.remark is not None)
+    if ci:
+        lines.append(
+            "Intervals: 95% percentile bootstrap over users; with several seeds, of each user's "
+            "mean over seeds."
+        )
+    if any(len(entry.runs) > 1 for entry in entries):
+        lines.append("±: standard deviation over seeds; the value above it is their mean.")
+    if oracle:
+        lines.append(
+            "Oracle: the best AUC any recommender can reach, known where the suite drew the users' "
+            "taste itself; a reference, not a competitor."
+        )
+    lines.extend(_made_how(entries))
+    datasets = dict.fromkeys(block.dataset for block in blocks)
+    lines.extend(
+        published.notes[name]
+        for name in datasets
+        if name in published.notes and _differs(name, blocks, published)
+    )
+    return tuple(lines)
+
+
+def _protocol() -> str:
+    return (
+        "Protocol: leave-one-out, one validation and one test item per user; exact, against the "
+        "whole catalogue outside the user's training, validation and test items (P, V, T); of each "
+        "fit the state with the best validation AUC is reported."
+    )
+
+
+def _definition(metric: str) -> str:
+    name, _, cutoff = metric.partition("@")
+    return {
+        "auc": "mean over test users of the share of items outside P, V and T that score lower "
+        "than the user's test item (IV-A)",
+        "recall": f"share of test users whose test item ranks among the first {cutoff}",
+        "ndcg": f"mean over test users of 1/log2(1 + rank) of the test item, 0 beyond rank {cutoff}",
+        "mrr": "mean over test users of 1/rank of the test item",
+    }[name]
+
+
+def _tie_rule(metric: str, ties: Ties) -> str:
+    if metric == "auc":
+        earned = "nothing (strict, the paper's definition)" if ties == "strict" else "one half"
+        return f"a tie earns {earned}"
+    if ties == "strict":
+        return "items tied with the test item rank above it (strict)"
+    return "the mean over the ranks that ties leave open (half credit)"
+
+
+def _block_lines(block: Block, metric: str, ties: Ties) -> list[str]:
+    """Say where a block's data come from, with which seeds, and what ties do to PopRank."""
+    entries = list(block.entries.values())
+    rule = block.facts.get("split_rule")
+    lines = [
+        f"{block.title}: data {block.data_hash[:12]}, split {block.split_hash[:12]} ({rule}); "
+        f"{_seeds(entry for entry in entries if entry.runs)}."
+    ]
+    visual = [entry.label for entry in entries if "features" in entry.newest.needs]
+    features = block.facts.get("features")
+    if visual and features:
+        lines.append(f"{block.title}: features of {', '.join(visual)}: {features}.")
+    popularity = block.entries.get("poprank")
+    if popularity is not None and popularity.runs:
+        other: Ties = "half" if ties == "strict" else "strict"
+        values = []
+        for setting, title in (("all", "All"), ("cold", "Cold")):
+            value = estimate(popularity, setting, metric=metric, ties=other)
+            if value is not None:
+                values.append(f"{title} {value.value:.4f}")
+        rule = "half credit" if other == "half" else "the strict rule"
+        lines.append(f"{block.title}: {popularity.label} under {rule} for ties: {', '.join(values)}.")
+    return lines
+
+
+def _seeds(entries: Iterable[Entry]) -> str:
+    """List the seeds of the fits: once if all share them, else per group of recommenders."""
+    groups: dict[tuple[int, ...], list[str]] = {}
+    for entry in entries:
+        groups.setdefault(entry.seeds, []).append(entry.label)
+    texts = []
+    for seeds, labels in groups.items():
+        numbers = ", ".join(map(str, seeds))
+        text = f"{len(seeds)} seeds ({numbers})" if len(seeds) > 1 else f"seed {numbers}"
+        texts.append(text if len(groups) == 1 else f"{text} for {', '.join(labels)}")
+    return f"fitted with {'; '.join(texts)}" if texts else "no fit finished"
+
+
+def _made_how(entries: Sequence[Entry]) -> list[str]:
+    """Say with what: determinism, version, hardware; each once, however many cells share it."""
+    free = dict.fromkeys(entry.label for entry in entries if not entry.newest.key.deterministic)
+    how = (
+        f"Not deterministic (libraries with several threads race): {', '.join(free)}."
+        if free
+        else "All fits were deterministic."
+    )
+    records = [run.record for entry in entries for run in entry.runs]
+    made = [record.provenance for record in records]
+    versions = dict.fromkeys(str(p["suite_version"]) for p in made if "suite_version" in p)
+    machines = dict.fromkeys(
+        f"{p.get('cpu', 'unknown processor')}, device {p.get('device', 'unknown')}" for p in made
+    )
+    lines = [how]
+    if made:
+        lines.append(
+            f"Made with dvbpr-bench {', '.join(versions) or 'unknown'} on {'; '.join(machines)}."
+        )
+    return lines
+
+
+def _differs(dataset: str, blocks: Sequence[Block], published: Published) -> bool:
+    paper = published.table2[dataset]
+    return any(
+        (block.facts.get("n_users"), block.facts.get("n_items")) != (paper.n_users, paper.n_items)
+        for block in blocks
+        if block.dataset == dataset
+    )

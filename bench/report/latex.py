@@ -1,0 +1,203 @@
+"""Tables as LaTeX that compiles with pdflatex, in the look of the paper's Table III."""
+
+import itertools
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from bench.report.layout import DASH, Cell, Table
+
+__all__ = ["escape", "to_latex"]
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "_": r"\_",
+    "%": r"\%",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": "$<$",
+    ">": "$>$",
+    "|": "$|$",
+    '"': "{''}",
+    "`": "{`}",
+    # A bracket or a star after the end of a row would be read as its argument.
+    "[": "{[}",
+    "]": "{]}",
+    "*": "{*}",
+    "–": "--",
+    "—": "---",
+    "‘": "{`}",
+    "’": "{'}",
+    "“": "{``}",
+    "”": "{''}",
+    "…": r"\ldots{}",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "·": r"$\cdot$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "→": r"$\rightarrow$",
+    "−": "$-$",
+    "ß": r"\ss{}",
+    "æ": r"\ae{}",
+    "Æ": r"\AE{}",
+    "œ": r"\oe{}",
+    "Œ": r"\OE{}",
+    "ø": r"\o{}",
+    "Ø": r"\O{}",
+    "ł": r"\l{}",
+    "Ł": r"\L{}",
+    "ı": r"\i{}",
+    "®": r"\textregistered{}",
+    "©": r"\copyright{}",
+    "™": r"\texttrademark{}",
+}
+
+_ACCENTS = {
+    "\u0300": "`",
+    "\u0301": "'",
+    "\u0302": "^",
+    "\u0303": "~",
+    "\u0304": "=",
+    "\u0306": "u",
+    "\u0307": ".",
+    "\u0308": '"',
+    "\u030a": "r",
+    "\u030b": "H",
+    "\u030c": "v",
+    "\u0323": "d",
+    "\u0327": "c",
+}
+
+# Greek letters that LaTeX has under their own names; the others look like Latin ones.
+_GREEK = {
+    letter: f"${name}$"
+    for letter, name in zip(
+        "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ",
+        r"\alpha \beta \gamma \delta \epsilon \zeta \eta \theta \iota \kappa \lambda \mu \nu \xi "
+        r"\pi \rho \sigma \tau \upsilon \phi \chi \psi \omega \Gamma \Delta \Theta \Lambda \Xi "
+        r"\Pi \Sigma \Upsilon \Phi \Psi \Omega".split(),
+        strict=True,
+    )
+}
+
+
+def escape(text: str) -> str:
+    """Write any text so that pdflatex sets it without a package beyond its own.
+
+    Accented Latin and Greek letters become commands, whatever else is not ASCII its code point
+    (``U+4E2D``): visible, and never an error.
+    """
+    out = []
+    for char in " ".join(text.split()):
+        if char in _SPECIAL or char in _GREEK:
+            out.append(_SPECIAL.get(char) or _GREEK[char])
+        elif " " <= char <= "~":
+            # Two hyphens would become a dash.
+            out.append("{}-" if char == "-" and out and out[-1].endswith("-") else char)
+        else:
+            out.append(_letter(char))
+    return "".join(out)
+
+
+def to_latex(table: Table) -> str:
+    """Draw a table as a float: as wide as the page if the table is, shrunk if it is wider still."""
+    star = "*" if table.wide else ""
+    best = " The best performing method in each row is boldfaced."  # as under the paper's
+    caption = table.caption + (best if table.has_best else "")
+    body = [
+        "% Needs \\usepackage{booktabs} and \\usepackage{graphicx}.",
+        f"\\begin{{table{star}}}[t]",
+        "\\centering",
+        f"\\caption{{{escape(caption)}}}",
+        f"\\label{{tab:{table.name}}}",
+        # Shrinks what is too wide, leaves alone what is not.
+        "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%",
+        f"\\begin{{tabular}}{{@{{}}{''.join(column.align[0] for column in table.columns)}@{{}}}}",
+        "\\toprule",
+        *_headings(table),
+        "\\midrule",
+        *_rows(table),
+        "\\bottomrule",
+        "\\end{tabular}}",
+        *_foot(table),
+        f"\\end{{table{star}}}",
+    ]
+    return "\n".join(body) + "\n"
+
+
+def _letter(char: str) -> str:
+    """Write a letter outside ASCII: base and accent if LaTeX has them, else its code point."""
+    base, *marks = unicodedata.normalize("NFD", char)
+    if marks and "!" <= base <= "~" and all(mark in _ACCENTS for mark in marks):
+        for mark in marks:
+            base = f"\\{_ACCENTS[mark]}{{{base}}}"
+        return base
+    return f"\\texttt{{U+{ord(char):04X}}}"
+
+
+def _headings(table: Table) -> list[str]:
+    titles = _line(escape(column.title) for column in table.columns)
+    if not any(column.group for column in table.columns):
+        return [titles]
+    groups, rules, start = [], [], 1
+    for group, members in itertools.groupby(column.group for column in table.columns):
+        width = len(list(members))
+        if not group:
+            groups.extend([""] * width)
+        elif width == 1:
+            groups.append(escape(group))
+        else:
+            groups.append(f"\\multicolumn{{{width}}}{{c}}{{{escape(group)}}}")
+            rules.append(f"\\cmidrule(l){{{start}-{start + width - 1}}}")
+        start += width
+    return [_line(groups), *rules, titles]
+
+
+def _rows(table: Table) -> list[str]:
+    lines = []
+    for row in table.rows:
+        if row.rule_above:
+            lines.append("\\midrule")
+        lines.append(_line(_value(cell) for cell in row.cells))
+        for depth in range(max(len(cell.details) for cell in row.cells)):
+            details = [
+                f"{{\\scriptsize {escape(cell.details[depth])}}}" if depth < len(cell.details) else ""
+                for cell in row.cells
+            ]
+            lines.append(_line(details))
+    return lines
+
+
+def _value(cell: Cell) -> str:
+    text = escape(cell.text)
+    if cell.text != DASH:
+        text = re.sub(r"^-(?=\d)", "$-$", text)
+    if cell.best:
+        text = f"\\textbf{{{text}}}"
+    return text if cell.note is None else f"{text}\\textsuperscript{{{cell.note}}}"
+
+
+def _foot(table: Table) -> list[str]:
+    notes = [
+        f"\\textsuperscript{{{number}}} {escape(note)}"
+        for number, note in enumerate(table.notes, start=1)
+    ]
+    lines = [*(escape(line) for line in table.foot), *notes]
+    if not lines:
+        return []
+    return [
+        "\\par\\medskip",
+        "\\begin{minipage}{\\linewidth}\\footnotesize\\raggedright",
+        "\\par\n".join(lines),
+        "\\end{minipage}",
+    ]
+
+
+def _line(cells: Iterable[str]) -> str:
+    return " & ".join(cells) + " \\\\"

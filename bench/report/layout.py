@@ -1,0 +1,114 @@
+"""What a table is before anybody draws it: every digit, mark and line is decided here, once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+__all__ = ["DASH", "Cell", "Column", "Notes", "Row", "Table"]
+
+DASH = "–"
+"""Stands where there is no value; a numbered note says why."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell as it is to be shown.
+
+    Attributes
+    ----------
+    text
+        The value with its digits, or `DASH`.
+    details
+        Shorter lines under the value: spread over seeds, interval.
+    best
+        Whether it is the best of its row.
+    note
+        Number of the note that explains it, from 1.
+    """
+
+    text: str
+    details: tuple[str, ...] = ()
+    best: bool = False
+    note: int | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's heading.
+
+    Attributes
+    ----------
+    title
+        Its own name.
+    group
+        What stands above it: the paper's letter, or a name that neighbours share.
+    align
+        "left" for names, "right" for numbers.
+    """
+
+    title: str
+    group: str = ""
+    align: Literal["left", "right"] = "right"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row; `rule_above` draws a line between it and the row before."""
+
+    cells: tuple[Cell, ...]
+    rule_above: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table, ready to be drawn.
+
+    Attributes
+    ----------
+    name
+        Short machine name: "table3"; LaTeX labels use it.
+    caption
+        One sentence above the table.
+    columns, rows
+        As wide as each other.
+    foot
+        Lines below that say how the numbers came about.
+    notes
+        Numbered notes; `Cell.note` 1 is the first.
+    wide
+        Whether print needs both columns of a page.
+    tidy
+        One mapping per value, unrounded: what CSV and JSON give.
+    facts
+        What JSON gives besides.
+    """
+
+    name: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    foot: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    wide: bool = False
+    tidy: tuple[Mapping[str, Any], ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def has_best(self) -> bool:
+        """Whether any cell is marked as the best of its row."""
+        return any(cell.best for row in self.rows for cell in row.cells)
+
+
+class Notes:
+    """Numbers notes in the order of their first use; the same text keeps its number."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def number(self, text: str) -> int:
+        """Give the number of a note, from 1."""
+        return self._numbers.setdefault(text, len(self._numbers) + 1)
+
+    def texts(self) -> tuple[str, ...]:
+        """Give all notes in the order of their numbers."""
+        return tuple(self._numbers)
