@@ -275,7 +275,11 @@ def _info_lines(name: str, record: DatasetRecord, facts: dict[str, Any]) -> list
         ("written", f"{record.created} by version {record.suite_version}"),
         ("size", f"{sum(record.file_sizes.values()) / 1e6:,.1f} MB"),
     ]
-    lines += [(key.replace("_", " "), _plain(value)) for key, value in record.report.items()]
+    lines += [
+        (key.replace("_", " "), _plain(value))
+        for key, value in record.report.items()
+        if key != "items_without_training"  # said above, for every data set alike
+    ]
     return lines
 
 

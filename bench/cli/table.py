@@ -1,5 +1,6 @@
 """`bench table`: Tables II and III from stored results."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
@@ -17,7 +18,7 @@ from bench.report.text import to_csv, to_json, to_markdown, to_text
 
 __all__ = ["table"]
 
-_RENDERERS = {
+_RENDERERS: dict[str, Callable[[Table], str]] = {
     "text": to_text,
     "markdown": to_markdown,
     "latex": to_latex,
@@ -90,7 +91,7 @@ def table(
 
 
 def _refuse_options_of_table3(context: click.Context) -> None:
-    """An option that changes nothing misleads: Table II has counts only."""
+    """Refuse what would change nothing and so mislead: Table II has counts only."""
     for name in ("ties", "ci", "metric"):
         source = context.get_parameter_source(name)
         if source is not None and source is not click.core.ParameterSource.DEFAULT:

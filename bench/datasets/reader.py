@@ -1,5 +1,6 @@
 """Reading a stored data set through memory maps; `bench.datasets.store` has the layout."""
 
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -78,8 +79,7 @@ def open_dataset(folder: Path, *, name: str | None = None) -> Dataset:
         categories = items.column("category").to_numpy().astype(np.int16)
     oracle = None
     if record.has_oracle:
-        with np.load(folder / ORACLE_FILE, allow_pickle=False) as stored:
-            oracle = Factors(**stored)
+        oracle = _read_oracle(folder)
     return Dataset(
         training=TrainingSet(
             name=name or record.name,
@@ -142,6 +142,14 @@ class ImageColumn(Sequence[bytes]):
 
     def __reduce__(self) -> tuple[type["ImageColumn"], tuple[Path]]:
         return ImageColumn, (self._path,)
+
+
+def _read_oracle(folder: Path) -> Factors:
+    try:
+        with np.load(folder / ORACLE_FILE, allow_pickle=False) as stored:
+            return Factors(**stored)
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise damaged(folder, f"{ORACLE_FILE} cannot be read ({_one_line(error)})") from None
 
 
 def _map_arrow(path: Path) -> pa.Table:

@@ -21,6 +21,38 @@ def _compiled(function: Function) -> Function:
     return cast(Function, compiled)
 
 
+# Numba adds int32 to int32 in 64 bits; only a return in 32 bits lets LLVM narrow the sums and compare
+# a whole vector of scores at a time, more than twice as fast.
+
+
+@_compiled
+def _count_one(row: npt.NDArray[np.float32], x: np.float32) -> tuple[np.int32, np.int32]:
+    """Count scores less than x and equal to x."""
+    less = 0
+    equal = 0
+    for c in range(len(row)):
+        less += row[c] < x
+        equal += row[c] == x
+    return np.int32(less), np.int32(equal)
+
+
+@_compiled
+def _count_pair(
+    row: npt.NDArray[np.float32], x: np.float32, y: np.float32
+) -> tuple[np.int32, np.int32, np.int32, np.int32]:
+    """Count scores less than x, equal to x, less than y and equal to y."""
+    x_less = 0
+    x_equal = 0
+    y_less = 0
+    y_equal = 0
+    for c in range(len(row)):
+        x_less += row[c] < x
+        x_equal += row[c] == x
+        y_less += row[c] < y
+        y_equal += row[c] == y
+    return np.int32(x_less), np.int32(x_equal), np.int32(y_less), np.int32(y_equal)
+
+
 @_compiled
 def count_tile(
     tile: npt.NDArray[np.float32],
@@ -58,36 +90,20 @@ def count_tile(
     """
     n_kinds = target_scores.shape[0]
     for r in range(tile.shape[0]):
+        row = tile[r, :width]
         kind = 0
         # Two targets share one pass: the loop is bound by reading the tile from cache.
         while kind + 1 < n_kinds:
-            x = target_scores[kind, r]
-            y = target_scores[kind + 1, r]
-            x_less = 0
-            x_equal = 0
-            y_less = 0
-            y_equal = 0
-            for c in range(width):
-                score = tile[r, c]
-                x_less += score < x
-                x_equal += score == x
-                y_less += score < y
-                y_equal += score == y
-            n_less[kind, r] += x_less
-            n_equal[kind, r] += x_equal
-            n_less[kind + 1, r] += y_less
-            n_equal[kind + 1, r] += y_equal
+            counts = _count_pair(row, target_scores[kind, r], target_scores[kind + 1, r])
+            n_less[kind, r] += counts[0]
+            n_equal[kind, r] += counts[1]
+            n_less[kind + 1, r] += counts[2]
+            n_equal[kind + 1, r] += counts[3]
             kind += 2
         if kind < n_kinds:
-            x = target_scores[kind, r]
-            x_less = 0
-            x_equal = 0
-            for c in range(width):
-                score = tile[r, c]
-                x_less += score < x
-                x_equal += score == x
-            n_less[kind, r] += x_less
-            n_equal[kind, r] += x_equal
+            less, equal = _count_one(row, target_scores[kind, r])
+            n_less[kind, r] += less
+            n_equal[kind, r] += equal
 
         place = known_place[r]
         while place < known_end[r] and known_items[place] < first_item + width:
@@ -100,12 +116,17 @@ def count_tile(
 
 
 @_compiled
+def _count_finite(row: npt.NDArray[np.float32]) -> np.int32:
+    n_finite = 0
+    for c in range(len(row)):
+        n_finite += abs(row[c]) < np.inf
+    return np.int32(n_finite)
+
+
+@_compiled
 def first_non_finite_row(scores: npt.NDArray[np.float32]) -> int:
     """Give the first row with a NaN or an infinity, -1 if there is none."""
     for r in range(scores.shape[0]):
-        n_finite = 0
-        for c in range(scores.shape[1]):
-            n_finite += abs(scores[r, c]) < np.inf
-        if n_finite < scores.shape[1]:
+        if _count_finite(scores[r]) < scores.shape[1]:
             return r
     return -1

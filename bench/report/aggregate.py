@@ -259,9 +259,8 @@ def _entry(cells: list[StoredCell]) -> Entry:
         finished = any(cell.record.status == "finished" for cell in group)
         return finished, max(made_at(cell.record) for cell in group)
 
-    chosen = sorted(
-        max(configurations.values(), key=rank), key=lambda cell: cell.record.key.seed
-    )
+    best: list[StoredCell] = max(configurations.values(), key=rank)
+    chosen = sorted(best, key=lambda cell: cell.record.key.seed)
     runs, failures = [], []
     for cell in chosen:
         record = cell.record

@@ -41,9 +41,7 @@ class Comparison:
         """Lay the table out."""
         label = METRICS[self.metric].label
         rows = [
-            self._row(block, setting, title)
-            for block in self.blocks
-            for setting, title in SETTINGS
+            self._row(block, setting, title) for block in self.blocks for setting, title in SETTINGS
         ]
         return Table(
             name="table3",
@@ -51,7 +49,11 @@ class Comparison:
             columns=self._columns(),
             rows=tuple(rows),
             foot=table3_foot(
-                self.blocks, metric=self.metric, ties=self.ties, ci=self.ci, oracle=self.has_oracle,
+                self.blocks,
+                metric=self.metric,
+                ties=self.ties,
+                ci=self.ci,
+                oracle=self.has_oracle,
                 published=self.published,
             ),
             notes=self.notes.texts(),
@@ -71,8 +73,11 @@ class Comparison:
             Column("Dataset", align="left"),
             Column("Setting", align="left"),
             Column("Users"),
-            *(Column(labels[name], f"({letter})") for name, letter in self.letters.items()),
-            *((Column("Oracle"),) if self.has_oracle else ()),
+            *(
+                Column(labels[name], f"({letter})", "center")
+                for name, letter in self.letters.items()
+            ),
+            *((Column("Oracle", align="center"),) if self.has_oracle else ()),
             *(Column(title, "Improvement") for title in self._gain_titles()),
         )
 
@@ -224,7 +229,7 @@ def _same(value: float, other: float) -> bool:
 
 
 def _letters(blocks: Sequence[Block], published: Published) -> dict[str, str]:
-    """Give the shown recommenders their letters: the paper's keep theirs, others follow (i), (j)."""
+    """Give the shown recommenders letters: the paper's keep theirs, others follow (i), (j)."""
     present = {name for block in blocks for name in block.entries}
     letters = {
         column.recommender: column.letter

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 
 from bench.evaluation.auc import Ties
-from bench.report.aggregate import COLD_BELOW, METRICS, Block, Entry, estimate
+from bench.report.aggregate import COLD_BELOW, METRICS, Block, Entry, Setting, estimate
 from bench.report.published import Published
 
 __all__ = ["table3_foot"]
+
 
 def table3_foot(
     blocks: Sequence[Block],
@@ -31,7 +32,10 @@ def table3_foot(
         The paper's tables and what is known of its data.
     """
     entries = [entry for block in blocks for entry in block.entries.values()]
-    lines = [f"{METRICS[metric].label}: {_definition(metric)}; {_tie_rule(metric, ties)}.", _protocol()]
+    lines = [
+        f"{METRICS[metric].label}: {_definition(metric)}; {_tie_rule(metric, ties)}.",
+        _protocol(),
+    ]
     if any(block.sampled for block in blocks):
         lines.append(
             'Rows marked "sampled" rank the test item among that many drawn items only: they are '
@@ -79,7 +83,7 @@ def _definition(metric: str) -> str:
         "auc": "mean over test users of the share of items outside P, V and T that score lower "
         "than the user's test item (IV-A)",
         "recall": f"share of test users whose test item ranks among the first {cutoff}",
-        "ndcg": f"mean over test users of 1/log2(1 + rank) of the test item, 0 beyond rank {cutoff}",
+        "ndcg": f"mean over test users of 1/log2(1 + rank) of the test item, 0 after rank {cutoff}",
         "mrr": "mean over test users of 1/rank of the test item",
     }[name]
 
@@ -109,12 +113,15 @@ def _block_lines(block: Block, metric: str, ties: Ties) -> list[str]:
     if popularity is not None and popularity.runs:
         other: Ties = "half" if ties == "strict" else "strict"
         values = []
-        for setting, title in (("all", "All"), ("cold", "Cold")):
+        settings: tuple[tuple[Setting, str], ...] = (("all", "All"), ("cold", "Cold"))
+        for setting, title in settings:
             value = estimate(popularity, setting, metric=metric, ties=other)
             if value is not None:
                 values.append(f"{title} {value.value:.4f}")
         rule = "half credit" if other == "half" else "the strict rule"
-        lines.append(f"{block.title}: {popularity.label} under {rule} for ties: {', '.join(values)}.")
+        lines.append(
+            f"{block.title}: {popularity.label} under {rule} for ties: {', '.join(values)}."
+        )
     return lines
 
 

@@ -29,20 +29,20 @@ _SPECIAL = {
     "[": "{[}",
     "]": "{]}",
     "*": "{*}",
-    "–": "--",
-    "—": "---",
-    "‘": "{`}",
-    "’": "{'}",
-    "“": "{``}",
-    "”": "{''}",
+    "\N{EN DASH}": "--",
+    "\N{EM DASH}": "---",
+    "\N{LEFT SINGLE QUOTATION MARK}": "{`}",
+    "\N{RIGHT SINGLE QUOTATION MARK}": "{'}",
+    "\N{LEFT DOUBLE QUOTATION MARK}": "{``}",
+    "\N{RIGHT DOUBLE QUOTATION MARK}": "{''}",
     "…": r"\ldots{}",
     "±": r"$\pm$",
-    "×": r"$\times$",
+    "\N{MULTIPLICATION SIGN}": r"$\times$",
     "·": r"$\cdot$",
     "≤": r"$\leq$",
     "≥": r"$\geq$",
     "→": r"$\rightarrow$",
-    "−": "$-$",
+    "\N{MINUS SIGN}": "$-$",
     "ß": r"\ss{}",
     "æ": r"\ae{}",
     "Æ": r"\AE{}",
@@ -52,7 +52,7 @@ _SPECIAL = {
     "Ø": r"\O{}",
     "ł": r"\l{}",
     "Ł": r"\L{}",
-    "ı": r"\i{}",
+    "\N{LATIN SMALL LETTER DOTLESS I}": r"\i{}",
     "®": r"\textregistered{}",
     "©": r"\copyright{}",
     "™": r"\texttrademark{}",
@@ -75,15 +75,13 @@ _ACCENTS = {
 }
 
 # Greek letters that LaTeX has under their own names; the others look like Latin ones.
+_GREEK_LETTERS = "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ"
+_GREEK_NAMES = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau "
+    "upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
+)
 _GREEK = {
-    letter: f"${name}$"
-    for letter, name in zip(
-        "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ",
-        r"\alpha \beta \gamma \delta \epsilon \zeta \eta \theta \iota \kappa \lambda \mu \nu \xi "
-        r"\pi \rho \sigma \tau \upsilon \phi \chi \psi \omega \Gamma \Delta \Theta \Lambda \Xi "
-        r"\Pi \Sigma \Upsilon \Phi \Psi \Omega".split(),
-        strict=True,
-    )
+    letter: f"$\\{name}$" for letter, name in zip(_GREEK_LETTERS, _GREEK_NAMES.split(), strict=True)
 }
 
 
@@ -116,6 +114,7 @@ def to_latex(table: Table) -> str:
         "\\centering",
         f"\\caption{{{escape(caption)}}}",
         f"\\label{{tab:{table.name}}}",
+        "\\par\\smallskip",
         # Shrinks what is too wide, leaves alone what is not.
         "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%",
         f"\\begin{{tabular}}{{@{{}}{''.join(column.align[0] for column in table.columns)}@{{}}}}",
@@ -133,7 +132,8 @@ def to_latex(table: Table) -> str:
 
 def _letter(char: str) -> str:
     """Write a letter outside ASCII: base and accent if LaTeX has them, else its code point."""
-    base, *marks = unicodedata.normalize("NFD", char)
+    decomposed = unicodedata.normalize("NFD", char)
+    base, marks = decomposed[0], decomposed[1:]
     if marks and "!" <= base <= "~" and all(mark in _ACCENTS for mark in marks):
         for mark in marks:
             base = f"\\{_ACCENTS[mark]}{{{base}}}"
@@ -161,13 +161,18 @@ def _headings(table: Table) -> list[str]:
 
 def _rows(table: Table) -> list[str]:
     lines = []
-    for row in table.rows:
+    for number, row in enumerate(table.rows):
+        depth_above = table.rows[number - 1].depth if number else 0
         if row.rule_above:
             lines.append("\\midrule")
+        elif depth_above:
+            lines.append("\\addlinespace")
         lines.append(_line(_value(cell) for cell in row.cells))
-        for depth in range(max(len(cell.details) for cell in row.cells)):
+        for depth in range(row.depth):
             details = [
-                f"{{\\scriptsize {escape(cell.details[depth])}}}" if depth < len(cell.details) else ""
+                f"{{\\scriptsize {escape(cell.details[depth])}}}"
+                if depth < len(cell.details)
+                else ""
                 for cell in row.cells
             ]
             lines.append(_line(details))
@@ -193,7 +198,7 @@ def _foot(table: Table) -> list[str]:
         return []
     return [
         "\\par\\medskip",
-        "\\begin{minipage}{\\linewidth}\\footnotesize\\raggedright",
+        "\\begin{minipage}{\\linewidth}\\scriptsize\\raggedright",
         "\\par\n".join(lines),
         "\\end{minipage}",
     ]

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 __all__ = ["DASH", "Cell", "Column", "Notes", "Row", "Table"]
 
-DASH = "–"
+DASH = "\N{EN DASH}"
 """Stands where there is no value; a numbered note says why."""
 
 
@@ -43,12 +43,12 @@ class Column:
     group
         What stands above it: the paper's letter, or a name that neighbours share.
     align
-        "left" for names, "right" for numbers.
+        "left" for names, "right" for counts, "center" for values of equally many digits.
     """
 
     title: str
     group: str = ""
-    align: Literal["left", "right"] = "right"
+    align: Literal["left", "right", "center"] = "right"
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,11 @@ class Row:
 
     cells: tuple[Cell, ...]
     rule_above: bool = False
+
+    @property
+    def depth(self) -> int:
+        """Lines of details under the row's values."""
+        return max(len(cell.details) for cell in self.cells)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,7 +43,7 @@ class PublishedCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class PaperColumn:
-    """A column of Table III: its letter, this suite's name for the recommender, the printed label."""
+    """A column of Table III: its letter, the name in this suite, the printed label."""
 
     letter: str
     recommender: str

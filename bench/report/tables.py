@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from bench.errors import BenchError
+from bench.evaluation.auc import Ties
 from bench.experiment.record import CellRecord
 from bench.experiment.store import StoredCell
-from bench.evaluation.auc import Ties
 from bench.report.aggregate import METRICS, collect, made_at
 from bench.report.comparison import Comparison
 from bench.report.layout import Cell, Column, Row, Table

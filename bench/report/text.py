@@ -31,14 +31,18 @@ def to_text(table: Table, *, styled: bool = False) -> str:
         if row.rule_above:
             lines.append(SEPARATING_LINE)
         # A row per line: tabulate's own multi-line cells and separating lines do not mix.
-        for depth in range(1 + max(len(cell.details) for cell in row.cells)):
-            lines.append([_line(cell, depth, styled=styled) for cell in row.cells])
+        lines.extend(
+            [_line(cell, depth, styled=styled) for cell in row.cells]
+            for depth in range(1 + row.depth)
+        )
+    # What print centres stands to the right here: asterisks and notes would shift the digits.
+    aligned = ["left" if column.align == "left" else "right" for column in table.columns]
     # Headings are rows here: as tabulate's headers they would widen every column by two blanks.
     grid = tabulate(
         lines,
         tablefmt="simple",
         disable_numparse=True,
-        colalign=[column.align for column in table.columns],
+        colalign=aligned,
     )
     grid = "\n".join(line.rstrip() for line in grid.splitlines())
     width = max(_NARROWEST, *(len(line) for line in grid.splitlines() if _BOLD not in line))
@@ -57,9 +61,7 @@ def to_text(table: Table, *, styled: bool = False) -> str:
 
 def to_markdown(table: Table) -> str:
     """Draw a table for GitHub: pipes, bold in asterisks, foot as a list."""
-    header = [
-        _markdown(f"{column.group} {column.title}".strip()) for column in table.columns
-    ]
+    header = [_markdown(f"{column.group} {column.title}".strip()) for column in table.columns]
     rows = [[_markdown_cell(cell) for cell in row.cells] for row in table.rows]
     grid = tabulate(
         rows,

@@ -1,0 +1,186 @@
+"""The suite's stand-in for ImageNet features: a small CNN trained to tell garments apart.
+
+It learns types of garments and kinds of patterns from drawings that are in no catalogue; it never sees a purchase.
+Its 4096 activations before the two outputs play the part of the Caffe reference model's fc7 (section IV-A): post-ReLU,
+so non-negative and sparse.
+"""
+
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import nn
+from torch.nn import functional
+
+from bench.datasets.synthetic.style import KINDS, PATTERNS
+from bench.progress import Progress
+from bench.rng import child_generator, child_seed
+
+__all__ = ["FEATURE_DIMS", "Accuracy", "GarmentNet", "decode_batch", "extract", "train_classifier"]
+
+FEATURE_DIMS = 4096
+INPUT_PIXELS = 64
+_BATCH = 64
+_PEAK_RATE = 2e-3
+_HELD_OUT_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How well the classifier does on drawings it was not trained on.
+
+    Attributes
+    ----------
+    kind, pattern
+        Shares that are right.
+    n_train, n_held_out
+        Numbers of drawings.
+    """
+
+    kind: float
+    pattern: float
+    n_train: int
+    n_held_out: int
+
+
+class GarmentNet(nn.Module):
+    """Four convolutions, one wide layer of features, two outputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = (3, 24, 48, 96, 128)
+        layers: list[nn.Module] = []
+        for number, (narrow, wide) in enumerate(zip(widths, widths[1:], strict=False)):
+            size, pad = (5, 2) if number == 0 else (3, 1)
+            layers += [
+                nn.Conv2d(narrow, wide, size, stride=2, padding=pad, bias=False),
+                nn.BatchNorm2d(wide),
+                nn.ReLU(),
+            ]
+        self.body = nn.Sequential(*layers)  # (B, 3, 64, 64) -> (B, 128, 4, 4)
+        self.wide = nn.Linear(widths[-1] * 16, FEATURE_DIMS)
+        self.kind = nn.Linear(FEATURE_DIMS, len(KINDS))
+        self.pattern = nn.Linear(FEATURE_DIMS, len(PATTERNS))
+
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        """Give the post-ReLU activations, (B, 4096), of images (B, 3, 64, 64) in -1..1."""
+        return functional.relu(self.wide(self.body(images).flatten(1)))
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give the logits of type, (B, n_kinds), and pattern, (B, n_patterns)."""
+        wide = functional.dropout(self.features(images), 0.5, self.training)
+        return self.kind(wide), self.pattern(wide)
+
+
+def decode_batch(encoded: Sequence[bytes]) -> npt.NDArray[np.uint8]:
+    """Decode JPEGs to the network's input size: uint8 (n, 64, 64, 3)."""
+    batch = np.empty((len(encoded), INPUT_PIXELS, INPUT_PIXELS, 3), np.uint8)
+    for row, content in enumerate(encoded):
+        with Image.open(io.BytesIO(content)) as image:
+            small = image.convert("RGB").resize(
+                (INPUT_PIXELS, INPUT_PIXELS), Image.Resampling.BILINEAR
+            )
+        batch[row] = np.asarray(small)
+    return batch
+
+
+def _tensor(batch: npt.NDArray[np.uint8], device: torch.device) -> torch.Tensor:
+    images = torch.from_numpy(batch).to(device).permute(0, 3, 1, 2)
+    return images.float().div_(127.5).sub_(1.0)
+
+
+def train_classifier(
+    images: npt.NDArray[np.uint8],
+    kinds: npt.NDArray[np.integer[Any]],
+    patterns: npt.NDArray[np.integer[Any]],
+    *,
+    n_epochs: int,
+    seed: int,
+    device: torch.device,
+) -> tuple[GarmentNet, Accuracy]:
+    """Train on four fifths of the drawings, and measure on the rest.
+
+    Parameters
+    ----------
+    images
+        uint8 (n, 64, 64, 3).
+    kinds, patterns
+        Labels (n,): numbers into `KINDS` and `PATTERNS`.
+    n_epochs
+        Passes over the drawings; the rate rises and falls once over all of them.
+    seed
+        Root seed.
+    device
+        Where to train.
+
+    Returns
+    -------
+    The network, in evaluation mode, and its held-out accuracies.
+    """
+    n_held_out = round(_HELD_OUT_SHARE * len(images))
+    n_train = len(images) - n_held_out
+    rng = child_generator(seed, "classifier", "batches")
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(child_seed(seed, "classifier", "weights"))
+        network = GarmentNet().to(device, memory_format=torch.channels_last)
+        optimizer = torch.optim.AdamW(network.parameters(), lr=_PEAK_RATE, weight_decay=1e-2)
+        n_batches = -(-n_train // _BATCH)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, _PEAK_RATE, total_steps=n_epochs * n_batches, pct_start=0.25
+        )
+        labels = torch.from_numpy(np.stack([kinds, patterns], axis=1).astype(np.int64)).to(device)
+        with Progress("garment classifier", n_epochs * n_batches, unit="batch") as progress:
+            for _ in range(n_epochs):
+                for rows in np.array_split(rng.permutation(n_train), n_batches):
+                    batch = images[rows]
+                    # A garment stays what it is when it is mirrored or moved a little.
+                    if rng.random() < 0.5:
+                        batch = batch[:, :, ::-1]
+                    batch = np.roll(batch, rng.integers(-3, 4, 2), axis=(1, 2))
+                    kind, pattern = network(_tensor(np.ascontiguousarray(batch), device))
+                    loss = functional.cross_entropy(kind, labels[rows, 0], label_smoothing=0.05)
+                    loss = loss + functional.cross_entropy(
+                        pattern, labels[rows, 1], label_smoothing=0.05
+                    )
+                    optimizer.zero_grad()
+                    loss.backward()
+                    optimizer.step()
+                    schedule.step()
+                    progress.advance()
+    network.eval()
+    right = _right(network, images[n_train:], labels[n_train:], device)
+    return network, Accuracy(float(right[0]), float(right[1]), n_train, n_held_out)
+
+
+@torch.inference_mode()
+def _right(
+    network: GarmentNet, images: npt.NDArray[np.uint8], labels: torch.Tensor, device: torch.device
+) -> npt.NDArray[np.float64]:
+    hits = np.zeros(2)
+    for start in range(0, len(images), 256):
+        for number, logits in enumerate(network(_tensor(images[start : start + 256], device))):
+            truth = labels[start : start + 256, number]
+            hits[number] += int((logits.argmax(dim=1) == truth).sum())
+    return hits / max(len(images), 1)
+
+
+@torch.inference_mode()
+def extract(
+    network: GarmentNet,
+    batches: Iterable[Sequence[bytes]],
+    out: npt.NDArray[np.float16],
+    device: torch.device,
+) -> None:
+    """Write the features of encoded images into `out`, float16 (n_items, 4096), batch by batch."""
+    first = 0
+    with Progress("image features", len(out), unit="item") as progress:
+        for encoded in batches:
+            wide = network.features(_tensor(decode_batch(encoded), device))
+            out[first : first + len(encoded)] = wide.cpu().numpy().astype(np.float16)
+            first += len(encoded)
+            progress.advance(len(encoded))
