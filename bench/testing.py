@@ -1,4 +1,4 @@
-"""The conformance kit: does a recommender keep the promises of the shared interface?
+"""The conformance kit: tests whether a recommender keeps the promises of the shared interface.
 
 `bench check-plugin NAME` runs it; a package's own test-suite calls `check_recommender` or
 subclasses `RecommenderConformance`:
@@ -38,8 +38,6 @@ N_USERS, N_ITEMS, N_FEATURES = 40, 60, 24
 EPOCHS = 3
 """A fit in the kit is told to stop after so many epochs."""
 
-LONER = N_USERS - 1
-"""A user of the toy set without training items."""
 
 
 @dataclass(frozen=True)

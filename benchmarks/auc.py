@@ -11,9 +11,11 @@ machine slows both; the fastest of the repeats counts.
 import argparse
 import platform
 import resource
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import product
 
 import numba
@@ -36,6 +38,8 @@ def main() -> None:
     threads = available_threads()
     rng = np.random.default_rng(0)
     factors, test, known = _problem(rng, options.users, options.items, options.factors)
+    second = np.roll(test, 1)  # stands for the validation items
+    known = known.with_pairs(np.arange(options.users), second)
 
     started = time.perf_counter()
     few = np.where(np.arange(options.users) < 128, test, -1)
@@ -45,21 +49,21 @@ def main() -> None:
     floors = _floors(factors, threads)
     # A look at a tenth of the users tells which layouts are worth a full run.
     trial = max(options.users // 10, 512)
-    speed = {name: _seconds(lambda run=run: run(trial)) for name, run in floors.items()}
+    speed = {name: _seconds(partial(run, trial)) for name, run in floors.items()}
     candidates = sorted(speed, key=lambda name: speed[name])[:2]
     bare = dict.fromkeys(candidates, float("inf"))
     fused = {1: float("inf"), 2: float("inf")}
     counts: list[RankCounts] = []
     for _ in range(options.repeats):
         for name in candidates:
-            bare[name] = min(bare[name], _seconds(lambda run=floors[name]: run(options.users)))
+            bare[name] = min(bare[name], _seconds(partial(floors[name], options.users)))
         for n_targets in fused:
-            targets = [test, np.roll(test, 1)][:n_targets]
-            known_too = known.with_pairs(np.arange(options.users), targets[-1])
+            targets = [test, second][:n_targets]
             started = time.perf_counter()
-            counts = count_factors(factors, targets, known_too, threads=threads)
+            counts = count_factors(factors, targets, known, threads=threads)
             fused[n_targets] = min(fused[n_targets], time.perf_counter() - started)
-    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
     floor_name = min(bare, key=lambda name: bare[name])
     floor = bare[floor_name]
@@ -75,8 +79,8 @@ def main() -> None:
     for name, seconds in rows:
         print(f"| {name} | {seconds:.2f} | {flops / seconds / 1e9:.0f} | {seconds / floor:.2f} |")
     print(
-        f"\nPeak resident memory {peak_bytes / 2**30:.2f} GiB; first call, kernels compiled or read "
-        f"from Numba's cache, {first_call:.1f} s; AUC of random factors {auc.mean:.4f} over "
+        f"\nPeak resident memory {peak_bytes / 2**30:.2f} GiB; first call, kernels compiled or "
+        f"read from Numba's cache, {first_call:.1f} s; AUC of random factors {auc.mean:.4f} over "
         f"{auc.n_users:,} users; best of {options.repeats}."
     )
 
@@ -122,7 +126,7 @@ def _floors(factors: Factors, threads: int) -> dict[str, Callable[[int], None]]:
         torch.set_num_threads(1)
         with ThreadPoolExecutor(threads) as executor:
             shares = [range(w * rows, n_users, threads * rows) for w in range(threads)]
-            list(executor.map(lambda starts: blocks(rows, width, starts), shares))
+            list(executor.map(partial(blocks, rows, width), shares))
         torch.set_num_threads(threads)
 
     def torch_threads(rows: int, width: int, n_users: int) -> None:
@@ -133,7 +137,7 @@ def _floors(factors: Factors, threads: int) -> dict[str, Callable[[int], None]]:
     layouts = (("Python", python_threads), ("PyTorch", torch_threads))
     for (label, run), (rows, width) in product(layouts, SHAPES):
         name = f"{threads} {label} threads, {rows} x {width} tiles"
-        floors[name] = lambda n, run=run, rows=rows, width=width: run(rows, width, n)  # type: ignore[misc]
+        floors[name] = partial(run, rows, width)
     return floors
 
 

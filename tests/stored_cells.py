@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
 from bench.experiment.record import CellKey, CellRecord, PerUser
 from bench.experiment.store import ResultStore, StoredCell
 
@@ -50,7 +51,7 @@ def add_cell(
     error: str = "out of memory",
     facts: Mapping[str, Any] | None = None,
 ) -> StoredCell:
-    """Write a cell of four users; the test items of users 2 and 3 are cold (4 and 0 training pairs).
+    """Write a cell of four users; the test items of users 2 and 3 are cold (counts 4 and 0).
 
     `less` holds how many of the 10 negatives score lower, per user; None makes a failed cell.
     """

@@ -152,7 +152,7 @@ def make(
     registry = Registry()
     source = registry.source(source_name)
     given = {"n_users": users, "n_items": items, "image_size": image_size, "seed": seed}
-    settings = {key: value for key, value in given.items() if value is not None}
+    settings: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     if settings and source_name != _SYNTHETIC:
         raise BenchError(
             f"only {_SYNTHETIC} can be made at another scale; make {source_name} without options"
@@ -275,11 +275,12 @@ def _info_lines(name: str, record: DatasetRecord, facts: dict[str, Any]) -> list
         ("written", f"{record.created} by version {record.suite_version}"),
         ("size", f"{sum(record.file_sizes.values()) / 1e6:,.1f} MB"),
     ]
-    lines += [
-        (key.replace("_", " "), _plain(value))
-        for key, value in record.report.items()
-        if key != "items_without_training"  # said above, for every data set alike
-    ]
+    for part, value in record.report.items():
+        inner = value.items() if isinstance(value, dict) else [("", value)]
+        for key, number in inner:
+            if key != "items_without_training":  # said above, for every data set alike
+                label = f"{part}: {key}" if key else part
+                lines.append((label.replace("_", " "), _plain(number)))
     return lines
 
 

@@ -1,5 +1,6 @@
 """`bench table`: Tables II and III from stored results."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
@@ -115,5 +116,5 @@ def _stored(results: Path, datasets: tuple[str, ...]) -> list[StoredCell]:
 
 def _for_terminal(made: Table, format_: str) -> str:
     if format_ == "text":
-        return to_text(made, styled=click.get_text_stream("stdout").isatty())
+        return to_text(made, styled=sys.stdout.isatty())
     return _RENDERERS[format_](made)

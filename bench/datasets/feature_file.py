@@ -39,10 +39,10 @@ def open_features(path: Path) -> npt.NDArray[Any]:
     if not path.is_file():
         raise BenchError(f"{path}: no such file")
     try:
-        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
-        # Every one of NumPy's messages about a pickle names allow_pickle, which nobody should set.
-        if "pickle" in str(error) or "Object arrays" in str(error):
+        # NumPy takes whatever it does not know for a pickle, and advises to allow it: rather not.
+        if "pickle" in str(error) or "objects" in str(error):
             raise BenchError(
                 f"{path}: not a plain numeric .npy file (pickled objects are refused); "
                 "save a float32 matrix with numpy.save"
@@ -51,7 +51,8 @@ def open_features(path: Path) -> npt.NDArray[Any]:
             f"{path}: cannot be read as .npy ({' '.join(str(error).split())}); "
             "it may be truncated, save it again with numpy.save"
         ) from None
-    if not isinstance(array, np.ndarray):  # numpy.load also opens .npz archives
+    if isinstance(array, np.lib.npyio.NpzFile):  # numpy.load opens these archives as well
+        array.close()
         raise BenchError(f"{path}: an .npz archive; save one matrix with numpy.save")
     if array.ndim != 2 or array.shape[1] == 0:
         raise BenchError(
@@ -59,7 +60,8 @@ def open_features(path: Path) -> npt.NDArray[Any]:
         )
     if array.dtype.kind not in "fiu":
         raise BenchError(f"{path}: features must be numbers, got {array.dtype}")
-    return array
+    matrix: npt.NDArray[Any] = array
+    return matrix
 
 
 def first_non_finite(features: npt.NDArray[Any]) -> tuple[int, int] | None:

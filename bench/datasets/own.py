@@ -124,7 +124,7 @@ def import_folder(
         images=None if paths is None else checked_images(paths, item_ids),
         features=features,
         feature_info=None if features is None else FeatureInfo("own", description),
-        report=split.counts.to_json(),
+        report={"preprocessing": split.counts.to_json()},
     )
     _log.info(
         "%s: %d users, %d items, %d interactions; %d repeated pairs merged, "

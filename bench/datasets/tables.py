@@ -122,13 +122,15 @@ def check_ids(path: Path, table: pa.Table, column: str) -> pa.ChunkedArray:
     Raises
     ------
     BenchError
-        A cell is empty, or the ids are neither text nor integers.
+        A cell is empty or spans lines, or the ids are neither text nor integers.
     """
     values = table.column(column)
     kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
-    if not (
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind)
-    ):
+    is_text = any(
+        test(kind)
+        for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    )
+    if not (is_text or pa.types.is_integer(kind)):
         raise BenchError(
             f"{path}: column {column!r} holds {kind} values; ids must be text or integers"
         )
@@ -139,6 +141,13 @@ def check_ids(path: Path, table: pa.Table, column: str) -> pa.ChunkedArray:
         raise BenchError(
             f"{path}: {count} of {len(texts)} rows have no {column}, the first is row {row}; "
             "fill them in or remove the rows"
+        )
+    # A quote that is never closed swallows lines, up to the whole rest of the file.
+    broken = pc.match_substring_regex(texts, "[\\r\\n]")
+    if pc.any(broken).as_py():
+        row = pc.index(broken, True).as_py() + 1
+        raise BenchError(
+            f"{path}: the {column} in row {row} spans several lines; a quote may not be closed"
         )
     return texts
 

@@ -100,7 +100,8 @@ def count_factors(
         return task.results(*np.zeros((2, len(targets), 0), dtype=np.int64))
     _check_finite(factors, task.users, name)
     if _may_overflow(factors, task.users):
-        return count_scores(factors.score, targets, known, name=name)
+        with np.errstate(over="ignore", invalid="ignore"):  # an error of ours follows, or nothing
+            return count_scores(factors.score, targets, known, name=name)
     with _plain_products():
         counter = _Counter(factors, task, where, CPU_TILE if where.type == "cpu" else GPU_TILE)
         if not counter.columns_agree():
@@ -171,7 +172,7 @@ class _Counter:
                 n_equal[:, start:end] = equal[:, : end - start]
 
         threads = min(threads, blocks.qsize())
-        if threads == 1:
+        if threads <= 1:
             work()
             return n_less, n_equal
         with ThreadPoolExecutor(threads, thread_name_prefix="count") as executor:

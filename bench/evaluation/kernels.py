@@ -21,8 +21,8 @@ def _compiled(function: Function) -> Function:
     return cast(Function, compiled)
 
 
-# Numba adds int32 to int32 in 64 bits; only a return in 32 bits lets LLVM narrow the sums and compare
-# a whole vector of scores at a time, more than twice as fast.
+# Numba adds int32 to int32 in 64 bits; only a return in 32 bits lets LLVM narrow the sums and so
+# compare a whole vector of scores at a time, more than twice as fast.
 
 
 @_compiled

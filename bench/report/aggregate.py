@@ -17,13 +17,13 @@ from bench.evaluation.auc import Ties
 from bench.evaluation.counts import RankCounts
 from bench.evaluation.ranking import Metric, ranking_metrics
 from bench.evaluation.significance import bootstrap_mean
+from bench.experiment.plan import COLD_BELOW
 from bench.experiment.record import CellRecord, PerUser
 from bench.experiment.store import StoredCell
 from bench.report.published import load_published
 from bench.rng import child_generator
 
 __all__ = [
-    "COLD_BELOW",
     "METRICS",
     "Block",
     "Entry",
@@ -38,9 +38,6 @@ __all__ = [
 Setting = Literal["all", "cold"]
 
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in ranking_metrics()}
-
-COLD_BELOW = 5
-"""A test item with fewer training interactions is cold (IV-C)."""
 
 
 @dataclass(frozen=True)

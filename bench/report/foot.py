@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from bench.evaluation.auc import Ties
-from bench.report.aggregate import COLD_BELOW, METRICS, Block, Entry, Setting, estimate
+from bench.experiment.plan import COLD_BELOW
+from bench.report.aggregate import METRICS, Block, Entry, Setting, estimate
 from bench.report.published import Published
 
 __all__ = ["table3_foot"]
@@ -34,13 +35,8 @@ def table3_foot(
     entries = [entry for block in blocks for entry in block.entries.values()]
     lines = [
         f"{METRICS[metric].label}: {_definition(metric)}; {_tie_rule(metric, ties)}.",
-        _protocol(),
+        *_protocol(blocks),
     ]
-    if any(block.sampled for block in blocks):
-        lines.append(
-            'Rows marked "sampled" rank the test item among that many drawn items only: they are '
-            "not comparable with the exact rows or with the paper."
-        )
     lines.append(
         f"Cold Items: users whose test item has fewer than {COLD_BELOW} training interactions, "
         "ranked against the same items as for All Items."
@@ -69,12 +65,24 @@ def table3_foot(
     return tuple(lines)
 
 
-def _protocol() -> str:
-    return (
-        "Protocol: leave-one-out, one validation and one test item per user; exact, against the "
-        "whole catalogue outside the user's training, validation and test items (P, V, T); of each "
-        "fit the state with the best validation AUC is reported."
+def _protocol(blocks: Sequence[Block]) -> list[str]:
+    exact = any(block.sampled is None for block in blocks)
+    against = (
+        "exact, against the whole catalogue outside the user's training, validation and test "
+        "items (P, V, T)"
+        if exact
+        else "SAMPLED, not exact"
     )
+    lines = [
+        f"Protocol: leave-one-out, one validation and one test item per user; {against}; of each "
+        "fit the state with the best validation AUC is reported."
+    ]
+    if any(block.sampled for block in blocks):
+        lines.append(
+            'Rows marked "sampled" rank the test item among that many drawn items only: they are '
+            "not comparable with exact rows or with the paper."
+        )
+    return lines
 
 
 def _definition(metric: str) -> str:

@@ -50,7 +50,7 @@ def table2(cells: Iterable[StoredCell]) -> Table:
         rows.append(_counts_row(title, "ours" if has_paper else None, counts, rule=bool(rows)))
         tidy.append({"dataset": dataset, "title": title, "source": "ours", **counts})
         tidy[-1]["data_hash"] = data_hash
-        foot.append(f"{title}: {facts.get('split_rule')}; data {data_hash[:12]}.")
+        foot.append(f"{title}: {facts.get('split_rule')} (data {data_hash[:12]}).")
         paper = published.table2.get(dataset)
         if paper is not None:
             theirs = {name: getattr(paper, name) for name in _COUNTS}

@@ -57,9 +57,7 @@ def test_table3_improvements_follow_from_its_own_aucs(row):
 def test_table3_mean_improvements_are_those_the_text_names(setting, mean):
     # Section IV-C: "outperforms the second-best method by 5.13% ..., and 2.73% in cold-start".
     gains = [
-        row.improvement_percent["h vs. best"]
-        for row in PUBLISHED.table3
-        if row.setting == setting
+        row.improvement_percent["h vs. best"] for row in PUBLISHED.table3 if row.setting == setting
     ]
     assert sum(gains) / 4 == pytest.approx(mean, abs=0.0051)
 

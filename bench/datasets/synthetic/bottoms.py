@@ -26,21 +26,22 @@ def _leg(garment: Garment) -> tuple[Path, Path]:
     kind, cut, womens = garment.kind, garment.cut, garment.womens
     tight = kind == "leggings"
     waist = (0.125 if womens else 0.15) - (0.01 if tight else 0.0)
-    hip = (0.168 if womens else 0.172) + 0.018 * cut - (0.02 if tight else 0.0)
+    hip = (0.168 if womens else 0.172) + 0.018 * cut - (0.026 if tight else 0.0)
     crotch = 0.34 if womens else 0.37
     end = crotch + 0.03 + 0.55 * garment.length
     straight = kind == "shorts"
-    hem = 0.032 + (0.012 if tight else 0.062) * cut + (0.0 if not straight else 0.045)
+    hem = 0.03 + (0.008 if tight else 0.058) * cut
+    if straight:
+        hem = 0.068 + 0.026 * cut
     knee_share = 0.5
-    spread = 0.045 + 0.03 * garment.length + (0.02 if straight else 0.0)
-    middle = 0.5 - 0.035 - spread - hem * 0.45
+    spread = 0.045 + 0.03 * garment.length
+    middle = 0.5 - 0.035 - spread - hem * 0.45 if not straight else 0.5 - 0.03 - hem
     outer, inner = middle - hem, middle + hem
     knee = crotch + (end - crotch) * knee_share
-    half = 0.055 + 0.02 * cut - (0.006 if tight else 0.0)
+    half = 0.055 + 0.02 * cut - (0.012 if tight else 0.0)
     knee_outer, knee_inner = middle - 0.003 - half, middle + 0.006 + half
-    outside = curve((0.5 - waist, _TOP), (0.5 - hip, 0.22), (0.5 - hip + 0.002, crotch))
     if straight:
-        outside = join(outside, points((outer, end)))
+        outside = curve((0.5 - waist, _TOP), (0.5 - hip, 0.22), ((outer + 0.5 - hip) / 2, crotch), (outer, end))
         inside = points((inner + 0.015, end + 0.006), (0.5, crotch))
         edge = points((outer, end), (inner + 0.015, end + 0.006))
     else:
@@ -64,7 +65,7 @@ def _draw_trousers(
         if kind == "jeans":
             canvas.stitches(up, _STITCH)
         elif kind == "shorts":
-            canvas.part(join(edge, up[::-1] - (0, 0.012)), fabric, depth=0.2)
+            canvas.line(up - (0, 0.014), fabric.seam, 0.006)
         else:
             canvas.line(up, fabric.seam, 0.004)
     _draw_leg_folds(canvas, garment, hem, rng)
@@ -94,7 +95,7 @@ def _draw_trousers(
         canvas.stitches(fly, thread)
         canvas.dot(0.5, _TOP + 0.024, 0.013, (196, 150, 84), (110, 80, 44))
         for side in (-1, 1):
-            canvas.stitches(points((0.5 + side * (waist + 0.01), 0.2), (0.5 + side * (waist + 0.032), 0.33)), thread)
+            canvas.stitches(points((0.5 + side * (waist - 0.012), 0.2), (0.5 + side * (waist + 0.004), 0.34)), thread)
     else:
         canvas.line(fly, fabric.seam, 0.005)
         canvas.dot(0.5, _TOP + 0.024, 0.01, blend(garment.main, (240, 240, 240), 0.5), fabric.edge)

@@ -1,6 +1,7 @@
 """A sheet of paper for garments: curves, shaded parts, seams, soft folds, then one small image."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -72,6 +73,12 @@ class Fabric:
         return blend(self.color, (150, 150, 158) if dark else (15, 15, 20), 0.3)
 
 
+@lru_cache(maxsize=32)
+def _shading(depth: float) -> list[int]:
+    """Give the brightness for each value of a blurred mask: full from 0.9 upwards."""
+    return [min(255, round(255 * (1 - depth) + depth * v / 0.9)) for v in range(256)]
+
+
 class Canvas:
     """Draws in unit coordinates at several times the final size.
 
@@ -140,10 +147,7 @@ class Canvas:
         soft = ImageChops.offset(
             soft, round(_LIGHT[0] * self.side / 4), round(_LIGHT[1] * self.side / 4)
         )
-        floor = 255 * (1 - depth)
-        # Full light inside: from a blurred mask of 0.9 upwards nothing is darkened.
-        soft = soft.point([min(255, round(floor + depth * v / 0.9)) for v in range(256)])
-        shade = soft.resize((width, height), Image.Resampling.BILINEAR)
+        shade = soft.point(_shading(depth)).resize((width, height), Image.Resampling.BILINEAR)
         box = (left, top, left + width, top + height)
         filled = ImageChops.multiply(fabric.image.crop(box), Image.merge("RGB", (shade,) * 3))
         self._image.paste(filled, (left, top), mask)

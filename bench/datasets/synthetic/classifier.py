@@ -128,7 +128,9 @@ def train_classifier(
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(child_seed(seed, "classifier", "weights"))
         network = GarmentNet().to(device, memory_format=torch.channels_last)
-        optimizer = torch.optim.AdamW(network.parameters(), lr=_PEAK_RATE, weight_decay=1e-2)
+        optimizer = torch.optim.AdamW(
+            network.parameters(), lr=_PEAK_RATE, weight_decay=1e-2, fused=True
+        )
         n_batches = -(-n_train // _BATCH)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, _PEAK_RATE, total_steps=n_epochs * n_batches, pct_start=0.25

@@ -38,8 +38,7 @@ def draw_garment(garment: Garment, pixels: int, rng: np.random.Generator) -> Ima
     part = _PARTS[garment.kind]
     canvas = Canvas(
         pixels,
-        # Three times is smooth at catalogue sizes; twice is enough where there are pixels anyway.
-        3 if pixels <= 128 else 2,
+        3 if pixels <= 256 else 2,
         tilt=float(rng.normal(0, 0.022)),
         scale=float(rng.uniform(0.93, 1.0)),
         shift=(float(rng.normal(0, 0.008)), float(rng.normal(-0.06 if part == "shoe" else 0, 0.008))),

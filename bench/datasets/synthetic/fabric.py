@@ -1,6 +1,7 @@
 """Cloth with a pattern: stripes, checks, dots, flowers and so on, as an image of the canvas."""
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,19 +12,17 @@ from bench.datasets.synthetic.style import Garment
 
 __all__ = ["Cloth", "plain"]
 
-_TILE = np.float32
-
-
-@lru_cache(maxsize=4)
-def _grid(side: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    axis = (np.arange(side, dtype=np.float32) + 0.5) / side - 0.5
-    return np.meshgrid(axis, axis)  # type: ignore[return-value]  # a pair for two axes
+def _wrap(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Give what is behind the decimal point; much faster than `% 1`."""
+    wrapped: npt.NDArray[np.float32] = values - np.floor(values)
+    return wrapped
 
 
 @lru_cache(maxsize=16)
 def _weave(side: int, weave: str) -> Image.Image:
     """Give the fine structure of a cloth as brightness, 255 where it is brightest."""
-    x, y = _grid(side)
+    axis = np.arange(side, dtype=np.float32) / side - 0.5
+    x, y = axis[None, :], axis[:, None]
     if weave == "denim":
         ripple = 0.94 + 0.06 * np.sin(2 * np.pi * (x + y) * 42)
         ripple *= 1 - 0.12 * np.clip(1 - np.exp(-((y + 0.05) ** 2) / 0.06), 0, 1)
@@ -71,28 +70,48 @@ class Cloth:
         self._weave = weave
         self._unit = (0.075 + 0.065 * garment.pattern_size) * scale
         self._phase = rng.random(4).astype(np.float32)
-        self._stamp: Image.Image | None = None
-        if garment.pattern == "floral":
-            self._stamp = self._flowers(rng)
-        elif garment.pattern == "camouflage":
-            self._stamp = self._patches(rng)
+        self._dyes: dict[Rgb, Fabric] = {}
+        if garment.pattern == "plain":
+            self._straight = self._dyed(garment.main)
+        else:
+            image = {"floral": self._flowers, "camouflage": self._patches}.get(
+                garment.pattern, lambda rng: self._ruled()
+            )(rng)
+            self._straight = self._woven(Fabric(image, garment.main))
 
     def plain(self, shade: float = 0.0) -> Fabric:
         """Give the ground colour alone; `shade` darkens it, for insides and ribs."""
-        color = blend(self._garment.main, (15, 15, 22), shade)
-        return self._woven(plain(color, self._side))
+        return self._dyed(blend(self._garment.main, (15, 15, 22), shade))
 
     def second(self) -> Fabric:
         """Give the second colour alone, for trims."""
-        return self._woven(plain(self._garment.second, self._side))
+        return self._dyed(self._garment.second)
 
-    def cut(self, angle: float = 0.0) -> Fabric:
-        """Give the patterned cloth, turned by `angle` (radians), as sleeves are."""
-        garment = self._garment
-        if garment.pattern == "plain":
-            return self.plain()
-        image = self._stamp if self._stamp is not None else self._ruled(angle)
-        return self._woven(Fabric(image, garment.main))
+    def cut(self) -> Fabric:
+        """Give the patterned cloth, straight."""
+        return self._straight
+
+    def cut_pair(self, angle: float, middle: tuple[float, float]) -> tuple[Fabric, Fabric]:
+        """Give the cloth turned by `angle` (radians) around `middle`, and its mirror image: for sleeves."""
+        straight = self._straight
+        if self._garment.pattern == "plain" and self._weave is None:
+            return straight, straight
+        side = self._side
+        # Where a point of the sleeve is taken from: its middle from the middle of the cloth.
+        sine, cosine = float(np.sin(angle)), float(np.cos(angle))
+        x, y = middle[0] * side, middle[1] * side
+        back = (
+            *(cosine, sine, side / 2 - cosine * x - sine * y),
+            *(-sine, cosine, side / 2 + sine * x - cosine * y),
+        )
+        turned = straight.image.transform((side, side), Image.Transform.AFFINE, back)
+        mirrored = turned.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        return Fabric(turned, straight.color), Fabric(mirrored, straight.color)
+
+    def _dyed(self, color: Rgb) -> Fabric:
+        if color not in self._dyes:
+            self._dyes[color] = self._woven(plain(color, self._side))
+        return self._dyes[color]
 
     def _woven(self, fabric: Fabric) -> Fabric:
         if self._weave is None:
@@ -100,34 +119,32 @@ class Cloth:
         woven = ImageChops.multiply(fabric.image, _weave(self._side, self._weave))
         return Fabric(woven, fabric.color)
 
-    def _ruled(self, angle: float) -> Image.Image:
-        x, y = _grid(self._side)
-        if angle:
-            sine, cosine = np.float32(np.sin(angle)), np.float32(np.cos(angle))
-            x, y = cosine * x + sine * y, cosine * y - sine * x
-        unit, phase = np.float32(self._unit), self._phase
-        across, down = x / unit + phase[0], y / unit + phase[1]
+    def _ruled(self) -> Image.Image:
+        """Draw a pattern of rules: computed along the two axes first, since most of it is separable."""
+        axis = (np.arange(self._side, dtype=np.float32) / self._side - 0.5) / np.float32(self._unit)
+        across, down = (axis + self._phase[0])[None, :], (axis + self._phase[1])[:, None]
         pattern = self._garment.pattern
         if pattern == "stripes":
-            share = (down % 1 < 0.45).astype(np.float32)
+            share = np.broadcast_to(_wrap(down) < 0.45, (self._side, self._side))
         elif pattern == "vertical stripes":
-            share = ((1.25 * across) % 1 < 0.3).astype(np.float32)
+            share = np.broadcast_to(_wrap(1.25 * across) < 0.3, (self._side, self._side))
         elif pattern == "checks":
-            share = 0.5 * ((across % 1 < 0.5).astype(np.float32) + (down % 1 < 0.5))
-            share = np.maximum(share, (across % 1 > 0.94) | (down % 1 > 0.94))
+            x, y = _wrap(across), _wrap(down)
+            share = 0.5 * ((x < 0.5).astype(np.float32) + (y < 0.5))
+            share = np.maximum(share, (x > 0.94) | (y > 0.94))
         elif pattern == "dots":
-            row = np.floor(1.25 * down)
-            dx = (1.25 * across + 0.5 * (row % 2)) % 1 - 0.5
-            dy = (1.25 * down) % 1 - 0.5
-            share = (dx * dx + dy * dy < 0.085).astype(np.float32)
+            odd = np.floor(1.25 * down[:, 0]).astype(np.int64) % 2
+            dx = np.concatenate([_wrap(1.25 * across), _wrap(1.25 * across + 0.5)]) - 0.5
+            dy = _wrap(1.25 * down) - 0.5
+            share = (dx * dx)[odd] < 0.085 - dy * dy
         else:
-            wave = np.abs((0.9 * across) % 1 - 0.5)
-            share = ((down * 0.9 + 1.1 * wave) % 1 < 0.45).astype(np.float32)
+            wave = np.abs(_wrap(0.9 * across) - 0.5)
+            share = _wrap(0.9 * down + 1.1 * wave) < 0.45
         return self._mixed(share)
 
-    def _mixed(self, share: npt.NDArray[np.float32]) -> Image.Image:
+    def _mixed(self, share: npt.NDArray[Any]) -> Image.Image:
         size = (self._side, self._side)
-        mask = Image.fromarray((share * 255).astype(np.uint8))
+        mask = Image.fromarray((share * np.float32(255)).astype(np.uint8))
         first = Image.new("RGB", size, self._garment.main)
         return Image.composite(Image.new("RGB", size, self._garment.second), first, mask)
 
@@ -155,7 +172,7 @@ class Cloth:
 
     def _patches(self, rng: np.random.Generator) -> Image.Image:
         # Smooth noise in two levels: main, the second colour, and a darker main.
-        n_cells = max(4, round(0.85 / self._unit))
+        n_cells = round(1.5 / self._unit)
         size = (self._side, self._side)
         image = Image.new("RGB", size, self._garment.main)
         tones = (blend(self._garment.main, self._garment.second, 0.45), self._garment.second)

@@ -69,7 +69,7 @@ def _draw_sneaker(canvas: Canvas, garment: Garment, cloth: Cloth) -> None:
     sole = join(
         curve((0.07, 0.71), (0.5, 0.7), (0.9, 0.68)),
         curve((0.915, 0.7), (0.905, 0.7 + thick), (0.87, 0.71 + thick)),
-        curve((0.87, 0.71 + thick), (0.5, 0.712 + thick), (0.13, 0.712 + thick), (0.075, 0.7 + thick * 0.7), (0.065, 0.71)),
+        curve((0.87, 0.71 + thick), (0.5, 0.714 + thick), (0.16, 0.71 + thick), (0.085, 0.7 + thick * 0.75), (0.068, 0.7 + thick * 0.3), (0.07, 0.71)),
     )
     rubber = plain((246, 245, 241) if garment.pattern_size < 0.75 else blend(garment.second, (40, 40, 44), 0.3), canvas.side)
     canvas.part(sole, rubber, depth=0.3)
@@ -180,8 +180,8 @@ def _draw_sandal(canvas: Canvas, garment: Garment, cloth: Cloth) -> None:
             depth=0.3,
         )
         for outline in (
-            join(curve((0.18, 0.69), (0.26, 0.58), (0.36, 0.535)), curve((0.45, 0.565), (0.37, 0.62), (0.32, 0.7))),
-            join(curve((0.47, 0.695), (0.5, 0.56), (0.56, 0.47)), curve((0.66, 0.5), (0.62, 0.6), (0.61, 0.69))),
+            join(curve((0.17, 0.7), (0.2, 0.63), (0.27, 0.595)), curve((0.37, 0.575), (0.35, 0.63), (0.35, 0.705))),
+            join(curve((0.44, 0.7), (0.47, 0.59), (0.55, 0.48)), curve((0.65, 0.49), (0.6, 0.6), (0.57, 0.695))),
             join(curve((0.8, 0.68), (0.845, 0.58), (0.87, 0.46)), curve((0.915, 0.47), (0.91, 0.58), (0.895, 0.67))),
             join(curve((0.56, 0.47), (0.7, 0.5), (0.88, 0.47)), curve((0.88, 0.53), (0.72, 0.565), (0.61, 0.54))),
         ):
@@ -230,7 +230,7 @@ def _draw_pump(canvas: Canvas, garment: Garment, cloth: Cloth) -> None:
         depth=0.4,
     )
     canvas.part(
-        curve((0.9, heel_y - 0.1), (0.75, heel_y - 0.035), (0.55, 0.715 - lift * 0.72), (0.36, 0.655), (0.5, 0.69 - lift * 0.25), (0.72, heel_y - 0.01)),
+        curve((0.9, heel_y - 0.1), (0.77, heel_y - 0.05), (0.57, 0.675 - lift * 0.62), (0.34, 0.645), (0.46, 0.72 - lift * 0.12), (0.62, 0.71 - lift * 0.45), (0.78, heel_y)),
         plain((222, 196, 160), canvas.side),
         depth=0.25,
     )

@@ -60,13 +60,13 @@ class TasteOptions:
         Per user, 5 at least.
     """
 
-    gender: float = 2.2
+    gender: float = 1.7
     part: float = 0.5
-    color: float = 1.35
-    pattern: float = 1.0
-    shape: float = 0.7
-    use: float = 0.9
-    popularity: float = 1.0
+    color: float = 1.0
+    pattern: float = 0.8
+    shape: float = 0.5
+    use: float = 0.65
+    popularity: float = 0.66
     persona: float = 0.5
     mean_purchases: float = 8.0
 

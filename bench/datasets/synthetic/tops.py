@@ -87,15 +87,13 @@ def _outline(body: _Body, garment: Garment) -> Path:
         (middle - body.shoulder + inset, (body.shoulder_y + body.arm_y) / 2 + 0.02),
         (middle - body.arm, body.arm_y),
     )
-    side = curve(
-        (middle - body.arm, body.arm_y),
-        (middle - body.waist, waist_y),
-        (middle - body.hem, body.hem_y - 0.005),
-    )
+    tail = 0.05 if garment.kind == "shirt" else 0.005
+    corner = (middle - body.hem, body.hem_y - tail)
+    side = curve((middle - body.arm, body.arm_y), (middle - body.waist, waist_y), corner)
     if garment.kind == "shirt":
-        hem = curve((middle - body.hem, body.hem_y - 0.045), (0.4, body.hem_y + 0.01), (0.5, body.hem_y + 0.02))
+        hem = curve(corner, (middle - body.hem * 0.62, body.hem_y + 0.002), (0.5, body.hem_y + 0.02))
     else:
-        hem = curve((middle - body.hem, body.hem_y - 0.005), (0.36, body.hem_y + 0.012), (0.5, body.hem_y + 0.016))
+        hem = curve(corner, (0.36, body.hem_y + 0.012), (0.5, body.hem_y + 0.016))
     neck = _neckline(body, garment)[: _half(body, garment)][::-1]
     left = join(neck, points((middle - body.neck, body.neck_y)), armhole, side, hem)
     return join(left, mirror(left))
@@ -135,9 +133,13 @@ def _sleeve(body: _Body, garment: Garment) -> tuple[Path, Path, float]:
     end = start + along * reach
     outer, inner = end - across * width, end + across * width
     bulge = 0.03 if puffed else 0.008
-    middle_out = top + (outer - top) * 0.55 - across * bulge + np.array([-0.008, -0.004])
+    middle_out = top + (outer - top) * 0.5 - across * (bulge + 0.012)
     middle_in = under + (inner - under) * 0.55 + across * (bulge if puffed else -0.006)
-    upper = curve(tuple(top + (0.02, -0.012)), tuple(top), tuple(middle_out), tuple(outer))
+    # The sleeve starts under the torso, on the shoulder's own slope, so that no corner shows.
+    slope = np.array([body.shoulder - body.neck, body.neck_y - body.shoulder_y])
+    inside = top + slope * 0.3 + (0.0, 0.006)
+    cap = curve(tuple(top + (0.006, 0.004)), tuple(middle_out), tuple(outer))
+    upper = join(points(tuple(inside)), cap)
     lower = curve(tuple(inner), tuple(middle_in), tuple(under), tuple(under + (0.03, 0.0)))
     return join(upper, lower), points(tuple(outer), tuple(inner)), float(np.pi / 2 - angle)
 
@@ -201,9 +203,12 @@ def _draw_inside(canvas: Canvas, cloth: Cloth, body: _Body, neckline: Path) -> N
 
 def _draw_sleeves(canvas: Canvas, garment: Garment, cloth: Cloth, body: _Body) -> None:
     outline, cuff, angle = _sleeve(body, garment)
-    for right in (False, True):
-        shown, edge = (mirror(outline), mirror(cuff)[::-1]) if right else (outline, cuff)
-        fabric = cloth.cut(angle if right else -angle)
+    x, y = outline.mean(axis=0)
+    left, right = cloth.cut_pair(-angle, (float(x), float(y)))
+    for shown, edge, fabric in (
+        (outline, cuff, left),
+        (mirror(outline), mirror(cuff)[::-1], right),
+    ):
         canvas.part(shown, fabric)
         if garment.length > 0.6:
             elbow = shown.mean(axis=0)
@@ -252,7 +257,7 @@ def _draw_hem(canvas: Canvas, fabric: Fabric, body: _Body, garment: Garment) -> 
     y = body.hem_y - 0.022
     half = body.hem - 0.008
     if garment.kind == "shirt":
-        seam = curve((0.5 - half, y - 0.03), (0.4, y + 0.012), (0.5, y + 0.02))
+        seam = curve((0.5 - half, y - 0.046), (0.5 - half * 0.62, y), (0.5, y + 0.02))
         seam = join(seam, mirror(seam))
     else:
         seam = curve((0.5 - half, y), (0.5, y + 0.018), (0.5 + half, y))

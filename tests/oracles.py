@@ -1,0 +1,60 @@
+"""Slow, independent twins of the evaluator's fast formulas, for tests only."""
+
+import math
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+
+def rank_counts(
+    scores: npt.NDArray[np.float32],
+    target: npt.NDArray[np.int32],
+    known: Sequence[Sequence[int]],
+) -> list[tuple[int, int, int]]:
+    """Count negatives below, negatives tied and all negatives of each user, one by one."""
+    counts = []
+    for user, item in enumerate(target):
+        less = equal = n_negatives = 0
+        if item != -1:
+            for other in range(scores.shape[1]):
+                if other not in known[user]:
+                    n_negatives += 1
+                    less += bool(scores[user, other] < scores[user, item])
+                    equal += bool(scores[user, other] == scores[user, item])
+        counts.append((less, equal, n_negatives))
+    return counts
+
+
+def ranks_left_open(less: int, equal: int, n_negatives: int, ties: str) -> list[int]:
+    """List the ranks, from 1, that the held-out item may have: one if ties go against it."""
+    greater = n_negatives - less - equal
+    if ties == "strict":
+        return [1 + greater + equal]
+    return [1 + greater + place for place in range(equal + 1)]
+
+
+def expected_over_ties(
+    value: Callable[[int], float], less: int, equal: int, n_negatives: int, ties: str
+) -> float:
+    """Average a metric of the rank over the ranks left open; NaN without negatives."""
+    if n_negatives == 0:
+        return math.nan
+    ranks = ranks_left_open(less, equal, n_negatives, ties)
+    return math.fsum(value(rank) for rank in ranks) / len(ranks)
+
+
+def auc_of_rank(rank: int, n_negatives: int) -> float:
+    """Give the share of negatives that stand below a rank."""
+    return float(Fraction(n_negatives - (rank - 1), n_negatives))
+
+
+def recall_of_rank(rank: int, k: int) -> float:
+    """Give 1 if the rank is among the first k."""
+    return float(rank <= k)
+
+
+def ndcg_of_rank(rank: int, k: int) -> float:
+    """Give the gain of the rank if it is among the first k."""
+    return 1 / math.log2(1 + rank) if rank <= k else 0.0
