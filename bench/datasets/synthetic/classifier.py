@@ -48,28 +48,33 @@ class Accuracy:
     n_held_out: int
 
 
+def _block(narrow: int, wide: int, size: int) -> nn.Sequential:
+    """Halve the map's side: convolution, batch normalisation, ReLU."""
+    convolution = nn.Conv2d(narrow, wide, size, stride=2, padding=size // 2, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(wide), nn.ReLU())
+
+
 class GarmentNet(nn.Module):
-    """Four convolutions, one wide layer of features, two outputs."""
+    """Four convolutions, one wide layer of features, two outputs.
+
+    The wide layer sees the last map, which knows where things are, and the mean of the map before it, which knows
+    what cloth it is wherever it lies.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        widths = (3, 24, 48, 96, 128)
-        layers: list[nn.Module] = []
-        for number, (narrow, wide) in enumerate(zip(widths, widths[1:], strict=False)):
-            size, pad = (5, 2) if number == 0 else (3, 1)
-            layers += [
-                nn.Conv2d(narrow, wide, size, stride=2, padding=pad, bias=False),
-                nn.BatchNorm2d(wide),
-                nn.ReLU(),
-            ]
-        self.body = nn.Sequential(*layers)  # (B, 3, 64, 64) -> (B, 128, 4, 4)
-        self.wide = nn.Linear(widths[-1] * 16, FEATURE_DIMS)
+        self.early = nn.Sequential(_block(3, 24, 5), _block(24, 48, 3), _block(48, 96, 3))
+        self.late = _block(96, 128, 3)
+        self.wide = nn.Linear(128 * 16 + 96, FEATURE_DIMS)
         self.kind = nn.Linear(FEATURE_DIMS, len(KINDS))
         self.pattern = nn.Linear(FEATURE_DIMS, len(PATTERNS))
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
         """Give the post-ReLU activations, (B, 4096), of images (B, 3, 64, 64) in -1..1."""
-        return functional.relu(self.wide(self.body(images).flatten(1)))
+        early = self.early(images)  # (B, 96, 8, 8)
+        late = self.late(early)  # (B, 128, 4, 4)
+        both = torch.cat([late.flatten(1), 4 * early.mean(dim=(2, 3))], dim=1)
+        return functional.relu(self.wide(both))
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Give the logits of type, (B, n_kinds), and pattern, (B, n_patterns)."""
