@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +13,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 
 from bench.errors import user_io_errors
 
 __all__ = [
+    "remove_leftovers",
     "atomic_folder",
     "atomic_write_bytes",
     "atomic_write_json",
@@ -31,12 +34,46 @@ def _fsync_tree(folder: Path) -> None:
                 os.fsync(handle.fileno())
 
 
+def _prefix(kind: str) -> str:
+    """Begin a temporary name with who writes it, so that leftovers of the dead can be told."""
+    return f".{kind}-{socket.gethostname()}-{os.getpid()}-"
+
+
+def remove_leftovers(root: Path) -> int:
+    """Clean up what killed processes of this machine left under `root`.
+
+    Half-written files and folders go; a folder that was set aside when the kill came, and not yet
+    replaced, comes back. What living processes or other machines write is left alone.
+
+    Returns
+    -------
+    How many files and folders were cleaned up.
+    """
+    cleaned = 0
+    for kind in ("tmp", "old"):
+        mine = f".{kind}-{socket.gethostname()}-"
+        for path in sorted(root.rglob(f"{mine}*")):
+            pid = path.name.removeprefix(mine).partition("-")[0]
+            if not pid.isdigit() or psutil.pid_exists(int(pid)):
+                continue
+            cleaned += 1
+            if not path.is_dir():
+                path.unlink(missing_ok=True)
+                continue
+            if kind == "old":
+                for folder in path.iterdir():
+                    if not (path.parent / folder.name).exists():
+                        folder.rename(path.parent / folder.name)
+            shutil.rmtree(path, ignore_errors=True)
+    return cleaned
+
+
 @contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
-    """Give a temporary folder that becomes `target` when the block ends well, and vanishes when it does not.
+    """Give a temporary folder that becomes `target` when the block ends well, else vanishes.
 
-    An existing `target` is replaced. A process killed inside the block leaves a folder named `.tmp-*` beside the
-    target, which `remove_leftovers`-style readers ignore: nothing ever reads a name that starts with a dot.
+    An existing `target` is replaced. Temporary names start with a dot, which no reader looks at;
+    what a killed process leaves of them, `remove_leftovers` cleans up.
 
     Raises
     ------
@@ -45,17 +82,16 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     """
     with user_io_errors("write", target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=target.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=_prefix("tmp"), dir=target.parent))
     try:
         with user_io_errors("write", target):
             yield temporary
             _fsync_tree(temporary)
-            temporary.chmod(
-                0o755
-            )  # mkdtemp gives 0700; results are to be shared as other files are
+            # mkdtemp gives 0700; results are to be shared as other files are.
+            temporary.chmod(0o755)
             if target.exists():
                 # A folder cannot be renamed over a full one: set the old one aside first.
-                old = Path(tempfile.mkdtemp(prefix=".old-", dir=target.parent))
+                old = Path(tempfile.mkdtemp(prefix=_prefix("old"), dir=target.parent))
                 target.rename(old / target.name)
                 temporary.rename(target)
                 shutil.rmtree(old, ignore_errors=True)
@@ -69,7 +105,7 @@ def atomic_write_bytes(target: Path, content: bytes) -> None:
     """Write `content` to `target` through a temporary name and one rename."""
     with user_io_errors("write", target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".tmp-", dir=target.parent)
+        handle, name = tempfile.mkstemp(prefix=_prefix("tmp"), dir=target.parent)
         temporary = Path(name)
         try:
             with os.fdopen(handle, "wb") as out:

@@ -1,5 +1,8 @@
 import errno
 import hashlib
+import os
+import socket
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,7 @@ from bench.files import (
     atomic_folder,
     atomic_write_bytes,
     atomic_write_json,
+    remove_leftovers,
     sha256_of_arrays,
     sha256_of_file,
 )
@@ -124,3 +128,43 @@ def test_hash_of_arrays_sees_dtype_shape_order_and_content_but_not_layout() -> N
         sha256_of_arrays(),
     ]
     assert len({base, *others}) == 6
+
+
+def dead_pid() -> int:
+    """A process number that nobody has: that of a child that has ended."""
+    return int(subprocess.run(["sh", "-c", "echo $$"], capture_output=True, check=True).stdout)
+
+
+def test_leftovers_of_the_dead_go_and_those_of_the_living_stay(tmp_path: Path) -> None:
+    host = socket.gethostname()
+    dead = tmp_path / "runs" / f".tmp-{host}-{dead_pid()}-abc"
+    dead.mkdir(parents=True)
+    (dead / "half.json").write_text("{")
+    file = tmp_path / f".tmp-{host}-{dead_pid()}-def"
+    file.write_text("half")
+    living = tmp_path / f".tmp-{host}-{os.getpid()}-abc"
+    elsewhere = tmp_path / f".tmp-other{host}-1-abc"
+    for folder in (living, elsewhere):
+        folder.mkdir()
+    assert remove_leftovers(tmp_path) == 2
+    assert not dead.exists()
+    assert not file.exists()
+    assert living.exists()
+    assert elsewhere.exists()
+
+
+def test_a_folder_set_aside_by_a_killed_process_comes_back(tmp_path: Path) -> None:
+    old = tmp_path / f".old-{socket.gethostname()}-{dead_pid()}-abc"
+    (old / "cell").mkdir(parents=True)
+    (old / "cell" / "result.json").write_text("{}")
+    remove_leftovers(tmp_path)
+    assert (tmp_path / "cell" / "result.json").read_text() == "{}"
+    assert names(tmp_path) == ["cell"]
+
+
+def test_a_replaced_folder_leaves_nothing_aside(tmp_path: Path) -> None:
+    for text in ("one", "two"):
+        with atomic_folder(tmp_path / "cell") as folder:
+            (folder / "a").write_text(text)
+    assert (tmp_path / "cell" / "a").read_text() == "two"
+    assert names(tmp_path) == ["cell"]

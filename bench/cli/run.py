@@ -11,6 +11,7 @@ import click
 from bench.cli.options import data_option, plugin_option, results_option, split_names
 from bench.errors import BenchError, user_io_errors
 from bench.evaluation.auc import TIES, Ties
+from bench.files import remove_leftovers
 
 if TYPE_CHECKING:
     from bench.experiment.run import RunSummary
@@ -81,6 +82,13 @@ _log = logging.getLogger(__name__)
     help="Tie rule of the printed Table III; both are stored.",
 )
 @click.option("--ci", is_flag=True, help="Print 95% bootstrap intervals.")
+@click.option(
+    "--checkpoint-seconds",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    help="Least time between two checkpoints of a fit that can be resumed.",
+)
 @click.option("--force", is_flag=True, help="Run finished cells again.")
 @plugin_option
 @results_option
@@ -98,6 +106,7 @@ def run(
     sampled: int | None,
     ties: Ties,
     ci: bool,
+    checkpoint_seconds: float,
     force: bool,
     plugins: tuple[Path, ...],
     results: Path,
@@ -124,6 +133,7 @@ def run(
         patience=patience,
         validate_every=validate_every,
         sampled=sampled,
+        checkpoint_seconds=checkpoint_seconds,
         force=force,
     )
     parsed = parse_settings(settings)
@@ -165,6 +175,7 @@ def _check_writable(results: Path) -> None:
         probe = results / f".probe-{os.getpid()}"
         probe.write_bytes(b"")
         probe.unlink()
+    remove_leftovers(results)
 
 
 def _print_tables(summaries: "Sequence[RunSummary]", *, ties: Ties, ci: bool) -> None:

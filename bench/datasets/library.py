@@ -8,6 +8,7 @@ from bench.datasets.dataset import Dataset
 from bench.datasets.record import RECORD_FILE
 from bench.datasets.store import open_dataset
 from bench.errors import BenchError, unknown_name
+from bench.files import remove_leftovers
 from bench.registry import Registry
 
 __all__ = ["default_data_dir", "find", "stored_names"]
@@ -48,6 +49,7 @@ def find(name: str, data_dir: Path, registry: Registry) -> Dataset:
     BenchError
         Neither stored nor known (the nearest name is given), damaged, or it cannot be prepared.
     """
+    remove_leftovers(data_dir)
     stored, sources = stored_names(data_dir), registry.source_names()
     if name not in stored:
         if name not in sources:

@@ -177,15 +177,16 @@ def check_unique(path: Path, ids: Sequence[str]) -> None:
 
 def encode_ids(texts: pa.ChunkedArray) -> EncodedIds:
     """Give each id the number it has in text order."""
-    encoded = texts.dictionary_encode().unify_dictionaries()
-    ids = encoded.chunk(0).dictionary.to_pylist() if encoded.num_chunks else []
+    # In one piece, since Arrow repeats the whole dictionary in every chunk; large offsets, since
+    # one piece may pass 2 GB.
+    encoded = pa.concat_arrays(
+        [pa.array([], pa.large_string()), *texts.cast(pa.large_string()).chunks]
+    ).dictionary_encode()
+    ids = encoded.dictionary.to_pylist()
     order = sorted(range(len(ids)), key=ids.__getitem__)
     rank = np.empty(len(ids), dtype=np.int64)
     rank[order] = np.arange(len(ids))
-    codes = [rank[chunk.indices.to_numpy()] for chunk in encoded.chunks]
-    return EncodedIds(
-        np.concatenate(codes) if codes else np.empty(0, np.int64), tuple(ids[k] for k in order)
-    )
+    return EncodedIds(rank[encoded.indices.to_numpy()], tuple(ids[k] for k in order))
 
 
 def parse_times(path: Path, table: pa.Table, column: str) -> npt.NDArray[np.int64]:

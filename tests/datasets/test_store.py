@@ -293,6 +293,17 @@ class TestDamage:
         assert "\n" not in str(caught.value)
 
 
+def test_a_wild_offset_is_refused_before_it_crashes_the_process(tmp_path: Path) -> None:
+    minimal(tmp_path / "m", images=[b"x" * 1111, b"y" * 2222])
+    path = tmp_path / "m" / "items.arrow"
+    offsets, wild = (np.array([0, k, 3333], np.int32).tobytes() for k in (1111, 2**30))
+    content = path.read_bytes()
+    assert content.count(offsets) == 1
+    path.write_bytes(content.replace(offsets, wild))
+    with pytest.raises(BenchError, match=r"items\.arrow cannot be read"):
+        open_dataset(tmp_path / "m")
+
+
 def alter_json(folder: Path, **changes: Any) -> None:
     path = folder / "dataset.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))

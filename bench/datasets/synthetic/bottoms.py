@@ -41,14 +41,22 @@ def _leg(garment: Garment) -> tuple[Path, Path]:
     half = 0.055 + 0.02 * cut - (0.012 if tight else 0.0)
     knee_outer, knee_inner = middle - 0.003 - half, middle + 0.006 + half
     if straight:
-        outside = curve((0.5 - waist, _TOP), (0.5 - hip, 0.22), ((outer + 0.5 - hip) / 2, crotch), (outer, end))
+        outside = curve(
+            (0.5 - waist, _TOP), (0.5 - hip, 0.22), ((outer + 0.5 - hip) / 2, crotch), (outer, end)
+        )
         inside = points((inner + 0.015, end + 0.006), (0.5, crotch))
         edge = points((outer, end), (inner + 0.015, end + 0.006))
     else:
         outside = curve(
-            (0.5 - waist, _TOP), (0.5 - hip, 0.22), (0.5 - hip + 0.006, crotch), (knee_outer, knee), (outer, end)
+            (0.5 - waist, _TOP),
+            (0.5 - hip, 0.22),
+            (0.5 - hip + 0.006, crotch),
+            (knee_outer, knee),
+            (outer, end),
         )
-        inside = curve((inner, end + 0.006), (knee_inner, knee), (0.5 - 0.012, crotch + 0.03), (0.5, crotch))
+        inside = curve(
+            (inner, end + 0.006), (knee_inner, knee), (0.5 - 0.012, crotch + 0.03), (0.5, crotch)
+        )
         edge = points((outer, end), (inner, end + 0.006))
     return join(outside, inside, points((0.5, _TOP + 0.012))), edge
 
@@ -80,22 +88,37 @@ def _draw_trousers(
     canvas.part(_band(waist, 0.045), cloth.cut(), depth=0.2)
     thread = _STITCH if kind == "jeans" else fabric.seam
     for x in (-0.75, -0.3, 0.3, 0.75):
-        canvas.line(points((0.5 + x * waist, _TOP - 0.004), (0.5 + x * waist, _TOP + 0.05)), fabric.edge, 0.012)
+        canvas.line(
+            points((0.5 + x * waist, _TOP - 0.004), (0.5 + x * waist, _TOP + 0.05)),
+            fabric.edge,
+            0.012,
+        )
     # Pockets: scooped on jeans, slanted otherwise; the fly closes to the left.
     for side in (-1, 1):
         edge_x = 0.5 + side * (waist + 0.022)
         if kind == "jeans":
-            pocket = curve((0.5 + side * waist * 0.5, 0.115), (0.5 + side * waist * 0.62, 0.165), (edge_x, 0.185))
+            pocket = curve(
+                (0.5 + side * waist * 0.5, 0.115),
+                (0.5 + side * waist * 0.62, 0.165),
+                (edge_x, 0.185),
+            )
             canvas.line(pocket, fabric.edge, 0.006)
             canvas.stitches(pocket + (0, 0.012), thread)
         else:
-            canvas.line(points((0.5 + side * waist * 0.7, 0.115), (edge_x + side * 0.004, 0.215)), fabric.edge, 0.007)
+            canvas.line(
+                points((0.5 + side * waist * 0.7, 0.115), (edge_x + side * 0.004, 0.215)),
+                fabric.edge,
+                0.007,
+            )
     fly = curve((0.535, 0.115), (0.535, 0.2), (0.525, 0.235), (0.502, 0.26))
     if kind == "jeans":
         canvas.stitches(fly, thread)
         canvas.dot(0.5, _TOP + 0.024, 0.013, (196, 150, 84), (110, 80, 44))
         for side in (-1, 1):
-            canvas.stitches(points((0.5 + side * (waist - 0.012), 0.2), (0.5 + side * (waist + 0.004), 0.34)), thread)
+            canvas.stitches(
+                points((0.5 + side * (waist - 0.012), 0.2), (0.5 + side * (waist + 0.004), 0.34)),
+                thread,
+            )
     else:
         canvas.line(fly, fabric.seam, 0.005)
         canvas.dot(0.5, _TOP + 0.024, 0.01, blend(garment.main, (240, 240, 240), 0.5), fabric.edge)
@@ -108,7 +131,9 @@ def _draw_trousers(
 def _band(waist: float, height: float) -> Path:
     top = curve((0.5 - waist, _TOP - 0.006), (0.5, _TOP + 0.006), (0.5 + waist, _TOP - 0.006))
     low = curve(
-        (0.5 + waist + 0.006, _TOP + height - 0.006), (0.5, _TOP + height + 0.006), (0.5 - waist - 0.006, _TOP + height - 0.006)
+        (0.5 + waist + 0.006, _TOP + height - 0.006),
+        (0.5, _TOP + height + 0.006),
+        (0.5 - waist - 0.006, _TOP + height - 0.006),
     )
     return join(top, low)
 
@@ -152,5 +177,9 @@ def _draw_skirt(canvas: Canvas, garment: Garment, cloth: Cloth, rng: np.random.G
         middle = (0.5 + place * (waist + flare) * 0.52, (top + end) / 2)
         canvas.fold(curve(head, middle, foot), strength=0.12 + 0.16 * garment.cut, width=0.018)
         canvas.fold(curve(head, middle, foot) + (0.03, 0), strength=-0.12, width=0.018)
-    band = points((0.5 - waist, top - 0.02), (0.5 + waist, top - 0.02), (0.5 + waist + 0.008, top + 0.035))
-    canvas.part(join(band, points((0.5 - waist - 0.008, top + 0.035))), cloth.plain(0.18), depth=0.2)
+    band = points(
+        (0.5 - waist, top - 0.02), (0.5 + waist, top - 0.02), (0.5 + waist + 0.008, top + 0.035)
+    )
+    canvas.part(
+        join(band, points((0.5 - waist - 0.008, top + 0.035))), cloth.plain(0.18), depth=0.2
+    )

@@ -48,9 +48,7 @@ def join(*paths: Path) -> Path:
 
 def blend(first: Rgb, second: Rgb, share: float) -> Rgb:
     """Mix two colours; `share` of the second."""
-    red, green, blue = (
-        round(a + (b - a) * share) for a, b in zip(first, second, strict=True)
-    )
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
     return red, green, blue
 
 
@@ -172,7 +170,9 @@ class Canvas:
         x, y = placed.T
         for a, b in zip(starts, stops, strict=True):
             ends = np.interp([a, b], along, x), np.interp([a, b], along, y)
-            self._draw.line(np.stack(ends, axis=1).ravel().tolist(), fill=color, width=self._width(width))
+            self._draw.line(
+                np.stack(ends, axis=1).ravel().tolist(), fill=color, width=self._width(width)
+            )
 
     def dot(self, x: float, y: float, radius: float, color: Rgb, ring: Rgb | None = None) -> None:
         """Draw a button, an eyelet or a rivet."""

@@ -25,9 +25,8 @@ __all__ = ["FEATURE_DIMS", "Accuracy", "GarmentNet", "decode_batch", "extract", 
 
 FEATURE_DIMS = 4096
 INPUT_PIXELS = 64
-_BATCH = 64
+_BATCH = 32
 _PEAK_RATE = 2e-3
-_HELD_OUT_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -104,11 +103,12 @@ def train_classifier(
     kinds: npt.NDArray[np.integer[Any]],
     patterns: npt.NDArray[np.integer[Any]],
     *,
+    n_held_out: int,
     n_epochs: int,
     seed: int,
     device: torch.device,
 ) -> tuple[GarmentNet, Accuracy]:
-    """Train on four fifths of the drawings, and measure on the rest.
+    """Train on the first drawings, and measure on the last `n_held_out`.
 
     Parameters
     ----------
@@ -116,6 +116,8 @@ def train_classifier(
         uint8 (n, 64, 64, 3).
     kinds, patterns
         Labels (n,): numbers into `KINDS` and `PATTERNS`.
+    n_held_out
+        How many are kept for measuring, below n.
     n_epochs
         Passes over the drawings; the rate rises and falls once over all of them.
     seed
@@ -127,7 +129,6 @@ def train_classifier(
     -------
     The network, in evaluation mode, and its held-out accuracies.
     """
-    n_held_out = round(_HELD_OUT_SHARE * len(images))
     n_train = len(images) - n_held_out
     rng = child_generator(seed, "classifier", "batches")
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):

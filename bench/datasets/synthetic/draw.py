@@ -41,7 +41,10 @@ def draw_garment(garment: Garment, pixels: int, rng: np.random.Generator) -> Ima
         3 if pixels <= 256 else 2,
         tilt=float(rng.normal(0, 0.022)),
         scale=float(rng.uniform(0.93, 1.0)),
-        shift=(float(rng.normal(0, 0.008)), float(rng.normal(-0.06 if part == "shoe" else 0, 0.008))),
+        shift=(
+            float(rng.normal(0, 0.008)),
+            float(rng.normal(-0.06 if part == "shoe" else 0, 0.008)),
+        ),
         flip=part == "shoe" and bool(rng.random() < 0.15),
     )
     _DRAWERS[part](canvas, garment, rng)

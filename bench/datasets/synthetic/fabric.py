@@ -12,6 +12,7 @@ from bench.datasets.synthetic.style import Garment
 
 __all__ = ["Cloth", "plain"]
 
+
 def _wrap(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Give what is behind the decimal point; much faster than `% 1`."""
     wrapped: npt.NDArray[np.float32] = values - np.floor(values)
@@ -167,7 +168,9 @@ class Cloth:
                 for angle in turn + np.arange(5) * (2 * np.pi / 5):
                     px, py = x + reach * np.cos(angle), y + reach * np.sin(angle)
                     draw.ellipse((px - petal, py - petal, px + petal, py + petal), garment.second)
-                draw.ellipse((x - petal * 0.7, y - petal * 0.7, x + petal * 0.7, y + petal * 0.7), heart)
+                draw.ellipse(
+                    (x - petal * 0.7, y - petal * 0.7, x + petal * 0.7, y + petal * 0.7), heart
+                )
         return image
 
     def _patches(self, rng: np.random.Generator) -> Image.Image:

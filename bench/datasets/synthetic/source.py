@@ -16,7 +16,13 @@ from bench.datasets.preprocess import preprocess
 from bench.datasets.source import DatasetSource
 from bench.datasets.store import write_dataset
 from bench.datasets.synthetic.images import ImageSpool, draw_all
-from bench.datasets.synthetic.style import CATEGORIES, Styles, sample_styles
+from bench.datasets.synthetic.style import (
+    CATEGORIES,
+    Styles,
+    balance_patterns,
+    concatenate_styles,
+    sample_styles,
+)
 from bench.datasets.synthetic.taste import (
     TasteOptions,
     embed_styles,
@@ -51,7 +57,8 @@ class SyntheticOptions:
     device
         Where the classifier runs: auto, cpu, cuda, cuda:N.
     classifier_garments
-        Drawings the classifier learns from, one fifth of them held out; at least 100.
+        Drawings for the classifier, none of them in the catalogue; one sixth is held out to
+        measure its accuracy; at least 100.
     classifier_epochs
         Passes over them.
     taste
@@ -64,8 +71,8 @@ class SyntheticOptions:
     seed: int = 0
     n_workers: int | None = None
     device: str = "auto"
-    classifier_garments: int = 2500
-    classifier_epochs: int = 8
+    classifier_garments: int = 3600
+    classifier_epochs: int = 6
     taste: TasteOptions = field(default_factory=TasteOptions)
 
     def __post_init__(self) -> None:
@@ -119,9 +126,7 @@ class SyntheticFashion(DatasetSource):
         styles = sample_styles(options.n_items, child_generator(options.seed, "styles"))
         utility = sample_taste(embed_styles(styles), options.n_users, options.taste, options.seed)
         bought = sample_purchases(utility, options.taste.mean_purchases, options.seed)
-        split = preprocess(
-            bought.users, bought.indices, n_items=options.n_items, seed=options.seed
-        )
+        split = preprocess(bought.users, bought.indices, n_items=options.n_items, seed=options.seed)
         seconds["purchases"], clock = time.perf_counter() - clock, time.perf_counter()
         with user_io_errors("draw the garments", folder.parent):
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -197,8 +202,13 @@ class SyntheticFashion(DatasetSource):
 
         options = self.options
         device = resolve_device(options.device)
-        styles = sample_styles(
-            options.classifier_garments, child_generator(options.seed, "classifier", "styles")
+        n_garments = options.classifier_garments
+        n_held_out = n_garments // 6
+        rng = child_generator(options.seed, "classifier", "styles")
+        # The held-out drawings keep a shop's shares of patterns, as the catalogue has them.
+        styles = concatenate_styles(
+            balance_patterns(sample_styles(n_garments - n_held_out, rng), rng),
+            sample_styles(n_held_out, rng),
         )
         with ImageSpool(scratch / "classifier-images") as own:
             self._draw(styles, own, role="classifier")
@@ -207,6 +217,7 @@ class SyntheticFashion(DatasetSource):
             images,
             styles.kind,
             styles.pattern,
+            n_held_out=n_held_out,
             n_epochs=options.classifier_epochs,
             seed=options.seed,
             device=device,

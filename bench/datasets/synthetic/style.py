@@ -1,6 +1,6 @@
 """What a garment looks like, in numbers: the style factors, and sampling them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import numpy as np
@@ -16,6 +16,8 @@ __all__ = [
     "Garment",
     "Kind",
     "Styles",
+    "balance_patterns",
+    "concatenate_styles",
     "sample_styles",
 ]
 
@@ -237,6 +239,25 @@ def sample_styles(n_garments: int, rng: np.random.Generator) -> Styles:
         length=(low + (high - low) * rng.random(n_garments)).astype(np.float32),
         cut=rng.beta(1.6, 1.6, n_garments).astype(np.float32),
         pattern_size=rng.random(n_garments).astype(np.float32),
+    )
+
+
+def balance_patterns(styles: Styles, rng: np.random.Generator) -> Styles:
+    """Give half of the garments another pattern, each equally often, where their type carries patterns at all.
+
+    A classifier sees too few of the rare patterns in a shop's shares.
+    """
+    drawn = rng.integers(0, len(PATTERNS), len(styles)).astype(np.int16)
+    carries = np.array([kind.patterned > 0 for kind in KINDS])[styles.kind]
+    changed = carries & (rng.random(len(styles)) < 0.5)
+    return replace(styles, pattern=np.where(changed, drawn, styles.pattern))
+
+
+def concatenate_styles(*parts: Styles) -> Styles:
+    """Put the garments of several catalogues one behind the other."""
+    names = [field.name for field in fields(Styles)]
+    return Styles(
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     )
 
 

@@ -143,9 +143,7 @@ def sample_taste(
     weights.append(np.stack([side, -side], axis=1) * options.gender)
     part = rng.standard_normal((n_users, 3)) * options.part
     weights.append(np.repeat(part, 2, axis=1))
-    popularity = child_generator(seed, "popularity").exponential(
-        options.popularity, len(embedding)
-    )
+    popularity = child_generator(seed, "popularity").exponential(options.popularity, len(embedding))
     return Factors(
         user_factors=np.concatenate(weights, axis=1).astype(np.float32),
         item_factors=embedding,

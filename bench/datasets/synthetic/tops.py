@@ -61,11 +61,20 @@ def _body(garment: Garment) -> _Body:
     changes: dict[str, float] = {}
     if kind == "tank top":
         slim = 0.055 if womens else 0.035
-        changes = {"neck": 0.095 if womens else 0.085, "shoulder": 0.095 + slim * 0.75, "arm_y": 0.37}
+        changes = {
+            "neck": 0.095 if womens else 0.085,
+            "shoulder": 0.095 + slim * 0.75,
+            "arm_y": 0.37,
+        }
         changes["front"] = front + 0.05
     elif kind == "tunic":
         changes = {"hem": half + 0.06 + 0.07 * cut, "hem_y": 0.96, "waist": 0.125 + 0.03 * cut}
-        changes |= {"arm": half - 0.015, "shoulder": half - 0.03, "neck_y": 0.08, "shoulder_y": 0.115}
+        changes |= {
+            "arm": half - 0.015,
+            "shoulder": half - 0.03,
+            "neck_y": 0.08,
+            "shoulder_y": 0.115,
+        }
         changes |= {"arm_y": 0.27}
     elif kind == "blouse":
         changes = {"hem": half + 0.05, "waist": half - 0.03, "front": 0.12}
@@ -91,7 +100,9 @@ def _outline(body: _Body, garment: Garment) -> Path:
     corner = (middle - body.hem, body.hem_y - tail)
     side = curve((middle - body.arm, body.arm_y), (middle - body.waist, waist_y), corner)
     if garment.kind == "shirt":
-        hem = curve(corner, (middle - body.hem * 0.62, body.hem_y + 0.002), (0.5, body.hem_y + 0.02))
+        hem = curve(
+            corner, (middle - body.hem * 0.62, body.hem_y + 0.002), (0.5, body.hem_y + 0.02)
+        )
     else:
         hem = curve(corner, (0.36, body.hem_y + 0.012), (0.5, body.hem_y + 0.016))
     neck = _neckline(body, garment)[: _half(body, garment)][::-1]
@@ -106,7 +117,12 @@ def _neckline(body: _Body, garment: Garment) -> Path:
     if garment.neckline == "v-neck" or garment.kind in (*_COLLARED, "blouse"):
         half = points(left, (0.5, low))
     elif garment.neckline == "scoop":
-        half = curve(left, (0.5 - body.neck * 0.82, low - 0.05), (0.5 - body.neck * 0.4, low - 0.008), (0.5, low))
+        half = curve(
+            left,
+            (0.5 - body.neck * 0.82, low - 0.05),
+            (0.5 - body.neck * 0.4, low - 0.008),
+            (0.5, low),
+        )
     else:
         half = curve(left, (0.5 - body.neck * 0.7, low - 0.02), (0.5, low))
     return join(half, mirror(half))
@@ -175,7 +191,11 @@ def draw_top(canvas: Canvas, garment: Garment, rng: np.random.Generator) -> None
     else:
         _draw_hem(canvas, fabric, body, garment)
     if kind in ("T-shirt", "jumper", "tunic"):
-        trim = cloth.second() if kind == "T-shirt" and garment.pattern_size > 0.8 else cloth.plain(0.16)
+        trim = (
+            cloth.second()
+            if kind == "T-shirt" and garment.pattern_size > 0.8
+            else cloth.plain(0.16)
+        )
         canvas.line(neckline + (0, 0.004), trim.color, 0.024)
         canvas.line(neckline + (0, 0.017), fabric.seam, 0.004)
     elif kind == "tank top":
@@ -229,13 +249,21 @@ def _draw_folds(canvas: Canvas, body: _Body, rng: np.random.Generator) -> None:
         x = 0.5 + side * (body.arm - 0.015)
         drop = rng.uniform(0.07, 0.13)
         canvas.fold(
-            curve((x, body.arm_y + 0.01), (x - side * 0.05, body.arm_y + 0.03), (x - side * 0.08, body.arm_y + drop)),
+            curve(
+                (x, body.arm_y + 0.01),
+                (x - side * 0.05, body.arm_y + 0.03),
+                (x - side * 0.08, body.arm_y + drop),
+            ),
             strength=0.17,
         )
         foot = rng.uniform(0.4, 0.8)
         x = 0.5 + side * body.waist * foot
         canvas.fold(
-            curve((x, body.hem_y - 0.03), (x - side * 0.012, body.hem_y - 0.15), (x + side * 0.02, body.hem_y - 0.26)),
+            curve(
+                (x, body.hem_y - 0.03),
+                (x - side * 0.012, body.hem_y - 0.15),
+                (x + side * 0.02, body.hem_y - 0.26),
+            ),
             strength=0.12,
         )
 
@@ -318,11 +346,16 @@ def _draw_blouse_front(canvas: Canvas, garment: Garment, cloth: Cloth, body: _Bo
         canvas.dot(0.5, y, 0.007, _button_color(garment), fabric.edge)
     # Gathers under the yoke and at the hem.
     for x in (0.4, 0.43, 0.57, 0.6):
-        canvas.fold(points((x, low + 0.02), (x + (x - 0.5) * 0.15, low + 0.14)), strength=0.14, width=0.01)
+        canvas.fold(
+            points((x, low + 0.02), (x + (x - 0.5) * 0.15, low + 0.14)), strength=0.14, width=0.01
+        )
     bow = cloth.plain(0.12)
     for side in (-1, 1):
         tail = points(
-            (0.5, low), (0.5 + side * 0.035, low + 0.15), (0.5 + side * 0.065, low + 0.14), (0.5 + side * 0.012, low)
+            (0.5, low),
+            (0.5 + side * 0.035, low + 0.15),
+            (0.5 + side * 0.065, low + 0.14),
+            (0.5 + side * 0.012, low),
         )
         loop = curve(
             (0.5, low),
@@ -340,28 +373,44 @@ def _draw_blouse_front(canvas: Canvas, garment: Garment, cloth: Cloth, body: _Bo
 
 def _draw_hood(canvas: Canvas, cloth: Cloth, body: _Body) -> None:
     left = curve(
-        (0.5, 0.03), (0.5 - 0.08, 0.045), (0.5 - 0.125, 0.11), (0.5 - 0.12, 0.19), (0.5 - 0.06, 0.25)
+        (0.5, 0.03),
+        (0.5 - 0.08, 0.045),
+        (0.5 - 0.125, 0.11),
+        (0.5 - 0.12, 0.19),
+        (0.5 - 0.06, 0.25),
     )
     canvas.part(join(left, mirror(left)), cloth.cut())
-    opening = curve((0.5, 0.065), (0.5 - 0.055, 0.085), (0.5 - 0.075, 0.14), (0.5 - 0.05, 0.2), (0.5, 0.23))
+    opening = curve(
+        (0.5, 0.065), (0.5 - 0.055, 0.085), (0.5 - 0.075, 0.14), (0.5 - 0.05, 0.2), (0.5, 0.23)
+    )
     canvas.part(join(opening, mirror(opening)), cloth.plain(0.5), depth=0.3)
 
 
 def _draw_hoodie_front(canvas: Canvas, garment: Garment, cloth: Cloth, body: _Body) -> None:
     fabric = cloth.cut()
     edge = curve(
-        (0.5 - body.neck - 0.035, body.neck_y + 0.03), (0.45, body.neck_y + 0.085), (0.5, body.neck_y + 0.125)
+        (0.5 - body.neck - 0.035, body.neck_y + 0.03),
+        (0.45, body.neck_y + 0.085),
+        (0.5, body.neck_y + 0.125),
     )
     canvas.line(join(edge, mirror(edge)), fabric.edge, 0.008)
     cord = (240, 238, 232) if sum(garment.main) < 560 else blend(garment.main, (60, 60, 66), 0.6)
     for side in (-1, 1):
         x = 0.5 + side * 0.028
         canvas.line(
-            curve((x, body.neck_y + 0.1), (x + side * 0.006, body.neck_y + 0.2), (x, body.neck_y + 0.29)), cord, 0.011
+            curve(
+                (x, body.neck_y + 0.1),
+                (x + side * 0.006, body.neck_y + 0.2),
+                (x, body.neck_y + 0.29),
+            ),
+            cord,
+            0.011,
         )
         canvas.dot(x, body.neck_y + 0.295, 0.009, cord)
     top, low = 0.6, body.hem_y - 0.055
-    pocket = points((0.5 - 0.075, top), (0.5 + 0.075, top), (0.5 + 0.125, top + 0.085), (0.5 + 0.125, low))
+    pocket = points(
+        (0.5 - 0.075, top), (0.5 + 0.075, top), (0.5 + 0.125, top + 0.085), (0.5 + 0.125, low)
+    )
     pocket = join(pocket, points((0.5 - 0.125, low), (0.5 - 0.125, top + 0.085)))
     canvas.part(pocket, cloth.cut(), depth=0.22)
 
@@ -376,8 +425,10 @@ def _draw_belt(canvas: Canvas, cloth: Cloth, body: _Body) -> None:
     )
     for x in (-0.09, -0.045, 0.04, 0.085):
         canvas.fold(
-            curve((0.5 + x * 0.8, 0.5), (0.5 + x * 1.5, 0.7), (0.5 + x * 2.0, body.hem_y)), strength=0.16
+            curve((0.5 + x * 0.8, 0.5), (0.5 + x * 1.5, 0.7), (0.5 + x * 2.0, body.hem_y)),
+            strength=0.16,
         )
         canvas.fold(
-            curve((0.52 + x * 0.8, 0.52), (0.52 + x * 1.5, 0.7), (0.53 + x * 2.0, body.hem_y)), strength=-0.1
+            curve((0.52 + x * 0.8, 0.52), (0.52 + x * 1.5, 0.7), (0.53 + x * 2.0, body.hem_y)),
+            strength=-0.1,
         )
