@@ -23,10 +23,13 @@ _BLOCK_ROWS = 4096
 def feature_blocks(
     features: npt.NDArray[np.floating[Any]], rows: int = _BLOCK_ROWS
 ) -> Iterator[tuple[slice, npt.NDArray[np.float32]]]:
-    """Go through memory-mapped features in blocks of float32 rows, so that few are in memory."""
+    """Go through memory-mapped features in blocks of float32 rows, so that few are in memory.
+
+    Each block is a copy: a view of a read-only memory map makes PyTorch warn.
+    """
     for start in range(0, len(features), rows):
         part = slice(start, min(start + rows, len(features)))
-        yield part, np.asarray(features[part], dtype=np.float32)
+        yield part, np.array(features[part], dtype=np.float32)
 
 
 def scale_factor(features: npt.NDArray[np.floating[Any]], scaling: FeatureScaling) -> float:

@@ -62,7 +62,11 @@ class LightFMRecommender(FactorRecommender):
         pairs, item_features = self._pairs(dataset), self._item_features(dataset)
         for epoch in range(1, self.params.epochs + 1):
             try:
-                model.fit_partial(pairs, item_features=item_features, num_threads=self.threads_used)
+                # LightFM sums the parameters to find infinities; NumPy need not warn of them too.
+                with np.errstate(over="ignore", invalid="ignore"):
+                    model.fit_partial(
+                        pairs, item_features=item_features, num_threads=self.threads_used
+                    )
             except ValueError as error:  # LightFM's own check after each epoch
                 if "Not all estimated parameters are finite" not in str(error):
                     raise
@@ -75,7 +79,7 @@ class LightFMRecommender(FactorRecommender):
                 break
 
     def _collapse(self, model: Any, item_features: csr_matrix | None) -> Factors:
-        """Sum the embeddings of each item's features."""
+        """Sum the embeddings of each item's features; a user's bias orders nothing: left out."""
         vectors: npt.NDArray[np.float32] = model.item_embeddings
         biases: npt.NDArray[np.float32] = model.item_biases
         if item_features is not None:

@@ -54,8 +54,9 @@ def uniform_negative_padding(
     item_counts
         int64 (n_items,): training users per item.
     budget
-        The most entries to add. C is the largest level that keeps to it, and at most one more than
-        the largest count (then the draw is exactly uniform).
+        The most entries to add; one per item is the least, also above the budget. C is the largest
+        level that keeps to it, and at most one more than the largest count (then the draw is
+        exactly uniform).
 
     Returns
     -------

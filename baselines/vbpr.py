@@ -89,6 +89,12 @@ class Vbpr(FactorRecommender):
     }
     needs: ClassVar[frozenset[str]] = frozenset({"features"})
 
+    def _threads(self, dataset: TrainingSet) -> int:
+        """One thread for small steps: handing work over costs more than the work, far more on a
+        busy machine."""
+        elements = self.params.batch_size * dataset.need_features().shape[1]
+        return self.runtime.threads if elements >= _WORTH_THREADS else 1
+
     def factors(self) -> Factors:
         """Join latent and visual factors: [gamma_u, theta_u] and [gamma_i, E f_i]."""
         p = self._parameters
@@ -118,7 +124,7 @@ class Vbpr(FactorRecommender):
 
     def _fit(self, dataset: TrainingSet, watch: Watch) -> None:
         self._features = dataset.need_features()
-        with torch_threads(self.runtime.threads):
+        with torch_threads(self._threads(dataset)):
             self._trainer = _Trainer(dataset, self.params, self.runtime.seed, self.runtime.device)
             if stored := watch.resume():
                 self._trainer.load(stored)
@@ -186,8 +192,9 @@ class _Trainer:
         import torch
 
         for name in self._tables:
-            self._tables[name] = torch.from_numpy(state[f"table.{name}"]).to(self.device)
-            self._sums[name] = torch.from_numpy(state[f"sum.{name}"]).to(self.device)
+            # Copied: steps are taken in place, and the checkpoint is the watcher's.
+            self._tables[name] = torch.from_numpy(state[f"table.{name}"].copy()).to(self.device)
+            self._sums[name] = torch.from_numpy(state[f"sum.{name}"].copy()).to(self.device)
         self.epoch = int(state["epoch"])
 
     def run_epoch(self) -> float:
@@ -289,6 +296,9 @@ class _Trainer:
         step = gradient / sums.index_select(0, rows).sqrt()
         self._tables[name].index_add_(0, rows, step, alpha=-self._params.learning_rate)
 
+
+_WORTH_THREADS = 2**21
+"""Feature values per step from which several threads pay."""
 
 _ADAGRAD_START = 0.1
 """Adagrad's initial sum of squares: keeps the first steps from being all of size learning_rate."""

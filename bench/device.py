@@ -1,6 +1,7 @@
 """Where arrays are computed: the one place that decides, and explains why not the GPU."""
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 from bench.errors import BenchError
@@ -30,14 +31,14 @@ def resolve_device(name: str) -> "torch.device":
 
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind, _, index = name.partition(":")
-    if kind not in ("cpu", "cuda") or (index and not index.isdigit()) or (kind == "cpu" and index):
+    known = re.fullmatch(r"cpu|cuda(?::([0-9]+))?", name)
+    if known is None:
         raise BenchError(f"unknown device {name!r}: choose auto, cpu, cuda or cuda:N")
-    if kind == "cuda":
+    if name != "cpu":
         if not torch.cuda.is_available():
             raise BenchError(f"device {name!r} cannot be used: {explain_device()[1]}")
         n_gpus = torch.cuda.device_count()
-        if index and int(index) >= n_gpus:
+        if known[1] is not None and int(known[1]) >= n_gpus:
             raise BenchError(
                 f"device {name!r} does not exist: this machine has cuda:0 to cuda:{n_gpus - 1}"
             )
@@ -52,8 +53,8 @@ def explain_device() -> tuple[str, str]:
         return "cuda", f"{torch.cuda.get_device_name(0)}, CUDA {torch.version.cuda}"
     if torch.version.cuda is None:
         return "cpu", (
-            f"PyTorch {torch.__version__} is a build without CUDA; on a machine with an NVIDIA GPU install a CUDA "
-            "build of the same version (see pytorch.org, Get Started)"
+            f"PyTorch {torch.__version__} is a build without CUDA; on a machine with an NVIDIA GPU "
+            "install a CUDA build of the same version (see pytorch.org, Get Started)"
         )
     if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return "cpu", "CUDA_VISIBLE_DEVICES hides every GPU; unset it"

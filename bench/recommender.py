@@ -6,6 +6,7 @@ in the hooks that start with an underscore.
 """
 
 import dataclasses
+import math
 import types
 import typing
 from abc import ABC, abstractmethod
@@ -19,7 +20,7 @@ import numpy.typing as npt
 
 from bench.datasets.dataset import TrainingSet
 from bench.device import available_threads
-from bench.errors import BenchError, NonFiniteScoreError, NotFittedError
+from bench.errors import BenchError, NonFiniteScoreError, NotFittedError, user_io_errors
 from bench.files import atomic_folder
 
 __all__ = [
@@ -296,7 +297,10 @@ class Recommender(ABC):
 
     def load(self, folder: Path, dataset: TrainingSet) -> Self:
         """Become the model saved in `folder`; `dataset` is the one it was fitted on."""
-        with np.load(folder / "state.npz", allow_pickle=False) as stored:
+        with (
+            user_io_errors("read the model", folder),
+            np.load(folder / "state.npz", allow_pickle=False) as stored,
+        ):
             arrays = dict(stored.items())
         n_users, n_items = (int(count) for count in arrays.pop("bench.shape"))
         if (n_users, n_items) != (dataset.n_users, dataset.n_items):
@@ -377,8 +381,9 @@ def _convert(where: str, text: str, hint: Any) -> object:
     """Read `text` as the annotated type of a hyper-parameter."""
     origin, options = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Literal:
-        if text in options:
-            return text
+        for option in options:
+            if text == str(option):
+                return option
         raise BenchError(f"{where} must be one of {', '.join(map(str, options))}, got {text!r}")
     if origin in (typing.Union, types.UnionType):
         if text.lower() == "none" and type(None) in options:
@@ -388,7 +393,12 @@ def _convert(where: str, text: str, hint: Any) -> object:
         if text.lower() in ("true", "false"):
             return text.lower() == "true"
         raise BenchError(f"{where} must be true or false, got {text!r}")
+    if hint not in (int, float, str):
+        raise BenchError(f"{where} cannot be given as text: it is of type {hint}")
     try:
-        return hint(text)
+        value: int | float | str = hint(text)
     except ValueError as error:
         raise BenchError(f"{where} must be of type {hint.__name__}, got {text!r}") from error
+    if isinstance(value, float) and not math.isfinite(value):
+        raise BenchError(f"{where} must be a finite number, got {text!r}")
+    return value

@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from bench.errors import BenchError, unknown_name
 from bench.recommender import Recommender
@@ -66,15 +66,15 @@ class Registry:
         points = _points(RECOMMENDERS_GROUP)
         if name not in points:
             raise unknown_name("recommender", name, self.recommender_names(), see="bench list")
-        loaded = _load(points[name])
+        value, loaded = _load(points[name])
         if not (inspect.isclass(loaded) and issubclass(loaded, Recommender)):
             raise BenchError(
-                f"recommender {name!r} ({points[name].value}) is no subclass of "
-                "bench.recommender.Recommender"
+                f"recommender {name!r} ({value}) is no subclass of bench.recommender.Recommender"
             )
-        if loaded.name != name:
+        called = getattr(loaded, "name", None)
+        if called != name:
             raise BenchError(
-                f"recommender {name!r} ({points[name].value}) calls itself {loaded.name!r}; "
+                f"recommender {name!r} ({value}) calls itself {called!r}; "
                 "the entry point and the class must agree"
             )
         return loaded
@@ -90,13 +90,12 @@ class Registry:
         points = _points(DATASETS_GROUP)
         if name not in points:
             raise unknown_name("data set", name, points, see="bench datasets list")
-        loaded = _load(points[name])
+        value, loaded = _load(points[name])
         if not (inspect.isclass(loaded) and issubclass(loaded, DatasetSource)):
             raise BenchError(
-                f"data set {name!r} ({points[name].value}) is no subclass of "
-                "bench.datasets.source.DatasetSource"
+                f"data set {name!r} ({value}) is no subclass of bench.datasets.source.DatasetSource"
             )
-        return cast("DatasetSource", loaded())
+        return loaded()
 
 
 PAPER_COLUMNS = ("rand", "poprank", "warp", "bpr-mf", "visrank", "fm", "vbpr", "dvbpr")
@@ -107,13 +106,26 @@ def _paper_column(name: str) -> int:
     return PAPER_COLUMNS.index(name) if name in PAPER_COLUMNS else len(PAPER_COLUMNS)
 
 
-def _points(group: str) -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=group)}
+def _points(group: str) -> dict[str, list[EntryPoint]]:
+    """Give the entry points of each name: more than one where packages claim the same."""
+    points: dict[str, list[EntryPoint]] = {}
+    for point in entry_points(group=group):
+        points.setdefault(point.name, []).append(point)
+    return points
 
 
-def _load(point: EntryPoint) -> Any:
+def _load(points: list[EntryPoint]) -> tuple[str, Any]:
+    """Import what the entry points of one name stand for; give where it is, and it."""
+    # The same package found twice (a checkout and its installation) is no conflict.
+    values = sorted({point.value for point in points})
+    if len(values) > 1:
+        raise BenchError(
+            f"the name {points[0].name!r} is taken by several packages ({', '.join(values)}); "
+            "uninstall all but one"
+        )
+    point = points[0]
     try:
-        return point.load()
+        return point.value, point.load()
     except Exception as error:  # somebody else's module may raise anything on import
         raise BenchError(
             f"{point.name!r} ({point.value}) cannot be imported: {type(error).__name__}: {error}"
@@ -140,11 +152,12 @@ def _recommenders_in(path: Path) -> list[type[Recommender]]:
         raise BenchError(
             f"plug-in {path} cannot be imported: {type(error).__name__}: {error}"
         ) from error
+    # Each once, also where the file gives a class a second name.
+    classes = dict.fromkeys(value for value in vars(module).values() if inspect.isclass(value))
     found = [
         value
-        for value in vars(module).values()
-        if inspect.isclass(value)
-        and issubclass(value, Recommender)
+        for value in classes
+        if issubclass(value, Recommender)
         and value.__module__ == name
         and not inspect.isabstract(value)
     ]

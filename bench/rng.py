@@ -1,7 +1,7 @@
 """Random generators derived by name from one root seed.
 
-A child depends on the root and its own names only, so neither the order of work nor the company of other models
-changes a number.
+A child depends on the root and its own names only, so neither the order of work nor the company of
+other models changes a number.
 """
 
 import hashlib

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -184,7 +185,7 @@ def _print_tables(summaries: "Sequence[RunSummary]", *, ties: Ties, ci: bool) ->
     from bench.report.text import to_text
 
     cells = [cell for summary in summaries for cell in (*summary.made, *summary.skipped)]
-    styled = click.get_text_stream("stdout").isatty()
+    styled = sys.stdout.isatty()
     click.echo(to_text(table2(cells), styled=styled))
     click.echo(to_text(table3(cells, ties=ties, ci=ci), styled=styled), nl=False)
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+import sys
 from pathlib import Path
 from typing import get_args
 

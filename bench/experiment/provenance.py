@@ -17,6 +17,7 @@ from typing import Any
 
 from bench.device import available_threads
 from bench.recommender import Recommender
+from bench.registry import RECOMMENDERS_GROUP
 
 __all__ = [
     "PeakMemory",
@@ -84,9 +85,11 @@ def recommender_version(recommender: type[Recommender]) -> str:
 
 
 def _distribution_version(recommender: type[Recommender]) -> str:
-    package = recommender.__module__.partition(".")[0]
-    names = importlib.metadata.packages_distributions().get(package, [])
-    return importlib.metadata.version(names[0]) if names else "file"
+    """Give the version of the distribution that registers the recommender, or "file"."""
+    for point in importlib.metadata.entry_points(group=RECOMMENDERS_GROUP):
+        if point.name == recommender.name and point.dist is not None:
+            return point.dist.version
+    return "file"
 
 
 def describe_machine() -> dict[str, Any]:

@@ -119,7 +119,8 @@ class Watcher:
         if self._checkpoint is None or not self._checkpoint.is_file():
             return None
         try:
-            with np.load(self._checkpoint, allow_pickle=False) as stored:
+            # Opened here, because NumPy leaves the file open when it turns out not to be an archive.
+            with self._checkpoint.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 arrays = dict(stored.items())
             notes = json.loads(arrays.pop("notes").tobytes())
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

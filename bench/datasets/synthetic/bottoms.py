@@ -2,7 +2,16 @@
 
 import numpy as np
 
-from bench.datasets.synthetic.canvas import Canvas, Path, blend, curve, join, mirror, points
+from bench.datasets.synthetic.canvas import (
+    Canvas,
+    Path,
+    blend,
+    curve,
+    join,
+    mirror,
+    points,
+    shifted,
+)
 from bench.datasets.synthetic.fabric import Cloth
 from bench.datasets.synthetic.style import Garment
 
@@ -103,7 +112,7 @@ def _draw_trousers(
                 (edge_x, 0.185),
             )
             canvas.line(pocket, fabric.edge, 0.006)
-            canvas.stitches(pocket + (0, 0.012), thread)
+            canvas.stitches(shifted(pocket, 0, 0.012), thread)
         else:
             canvas.line(
                 points((0.5 + side * waist * 0.7, 0.115), (edge_x + side * 0.004, 0.215)),
@@ -147,7 +156,7 @@ def _draw_leg_folds(canvas: Canvas, garment: Garment, hem: Path, rng: np.random.
             # The pressed crease: a shine with a shadow beside it.
             crease = points((hip, 0.2), (x, oy - 0.02))
             canvas.fold(crease, strength=-0.16, width=0.012)
-            canvas.fold(crease + (side * 0.014, 0), strength=0.2, width=0.012)
+            canvas.fold(shifted(crease, side * 0.014, 0), strength=0.2, width=0.012)
         elif garment.kind == "jeans":
             canvas.fold(points((hip, 0.22), (x, 0.6)), strength=-0.3, width=0.05)
         elif garment.kind == "leggings":
@@ -176,7 +185,7 @@ def _draw_skirt(canvas: Canvas, garment: Garment, cloth: Cloth, rng: np.random.G
         foot = (0.5 + place * flare + shift, end)
         middle = (0.5 + place * (waist + flare) * 0.52, (top + end) / 2)
         canvas.fold(curve(head, middle, foot), strength=0.12 + 0.16 * garment.cut, width=0.018)
-        canvas.fold(curve(head, middle, foot) + (0.03, 0), strength=-0.12, width=0.018)
+        canvas.fold(shifted(curve(head, middle, foot), 0.03, 0), strength=-0.12, width=0.018)
     band = points(
         (0.5 - waist, top - 0.02), (0.5 + waist, top - 0.02), (0.5 + waist + 0.008, top + 0.035)
     )

@@ -7,7 +7,18 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-__all__ = ["Canvas", "Fabric", "Path", "Rgb", "blend", "curve", "join", "mirror", "points"]
+__all__ = [
+    "Canvas",
+    "Fabric",
+    "Path",
+    "Rgb",
+    "blend",
+    "curve",
+    "join",
+    "mirror",
+    "points",
+    "shifted",
+]
 
 Rgb = tuple[int, int, int]
 Path = npt.NDArray[np.float64]
@@ -44,6 +55,12 @@ def mirror(path: Path) -> Path:
 def join(*paths: Path) -> Path:
     """Put paths one behind the other."""
     return np.vstack(paths)
+
+
+def shifted(path: Path, right: float, down: float) -> Path:
+    """Move a path."""
+    moved: Path = path + np.array([right, down])
+    return moved
 
 
 def blend(first: Rgb, second: Rgb, share: float) -> Rgb:
@@ -164,15 +181,10 @@ class Canvas:
         steps = np.hypot(*np.diff(placed, axis=0).T)
         along = np.concatenate([[0.0], np.cumsum(steps)])
         starts = np.arange(0.0, along[-1], every * self.side)
-        for ends in (starts, starts + 0.6 * every * self.side):
-            np.minimum(ends, along[-1], out=ends)
         stops = np.minimum(starts + 0.6 * every * self.side, along[-1])
-        x, y = placed.T
-        for a, b in zip(starts, stops, strict=True):
-            ends = np.interp([a, b], along, x), np.interp([a, b], along, y)
-            self._draw.line(
-                np.stack(ends, axis=1).ravel().tolist(), fill=color, width=self._width(width)
-            )
+        for ends in np.stack([starts, stops], axis=1):
+            dash = np.stack([np.interp(ends, along, axis) for axis in placed.T], axis=1)
+            self._draw.line(dash.ravel().tolist(), fill=color, width=self._width(width))
 
     def dot(self, x: float, y: float, radius: float, color: Rgb, ring: Rgb | None = None) -> None:
         """Draw a button, an eyelet or a rivet."""

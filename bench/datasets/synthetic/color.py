@@ -58,7 +58,8 @@ def oklab_to_rgb(lab: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.uint8]:
     """Turn OKLab (..., 3) into sRGB bytes of the same shape; what does not fit is clipped."""
     linear = np.clip(_linear_rgb(lab), 0.0, 1.0)
     gamma = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.rint(gamma * 255).astype(np.uint8)
+    rgb: npt.NDArray[np.uint8] = np.rint(gamma * 255).astype(np.uint8)
+    return rgb
 
 
 def rgb_to_oklab(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

@@ -75,9 +75,12 @@ class Cloth:
         if garment.pattern == "plain":
             self._straight = self._dyed(garment.main)
         else:
-            image = {"floral": self._flowers, "camouflage": self._patches}.get(
-                garment.pattern, lambda rng: self._ruled()
-            )(rng)
+            if garment.pattern == "floral":
+                image = self._flowers(rng)
+            elif garment.pattern == "camouflage":
+                image = self._patches(rng)
+            else:
+                image = self._ruled()
             self._straight = self._woven(Fabric(image, garment.main))
 
     def plain(self, shade: float = 0.0) -> Fabric:
@@ -93,7 +96,7 @@ class Cloth:
         return self._straight
 
     def cut_pair(self, angle: float, middle: tuple[float, float]) -> tuple[Fabric, Fabric]:
-        """Give the cloth turned by `angle` (radians) around `middle`, and its mirror image: for sleeves."""
+        """Give the cloth of two sleeves: turned by `angle` (radians) at `middle`, and mirrored."""
         straight = self._straight
         if self._garment.pattern == "plain" and self._weave is None:
             return straight, straight
@@ -121,7 +124,7 @@ class Cloth:
         return Fabric(woven, fabric.color)
 
     def _ruled(self) -> Image.Image:
-        """Draw a pattern of rules: computed along the two axes first, since most of it is separable."""
+        """Draw a pattern of rules; mostly along the two axes apart, which is fast."""
         axis = (np.arange(self._side, dtype=np.float32) / self._side - 0.5) / np.float32(self._unit)
         across, down = (axis + self._phase[0])[None, :], (axis + self._phase[1])[:, None]
         pattern = self._garment.pattern
@@ -131,8 +134,8 @@ class Cloth:
             share = np.broadcast_to(_wrap(1.25 * across) < 0.3, (self._side, self._side))
         elif pattern == "checks":
             x, y = _wrap(across), _wrap(down)
-            share = 0.5 * ((x < 0.5).astype(np.float32) + (y < 0.5))
-            share = np.maximum(share, (x > 0.94) | (y > 0.94))
+            crossed = 0.5 * ((x < 0.5).astype(np.float32) + (y < 0.5))
+            return self._mixed(np.maximum(crossed, (x > 0.94) | (y > 0.94)))
         elif pattern == "dots":
             odd = np.floor(1.25 * down[:, 0]).astype(np.int64) % 2
             dx = np.concatenate([_wrap(1.25 * across), _wrap(1.25 * across + 0.5)]) - 0.5

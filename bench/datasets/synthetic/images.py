@@ -1,4 +1,4 @@
-"""Drawing many garments: in parallel, in order, with bounded memory, and kept in one scratch file."""
+"""Drawing many garments: in parallel, in order, with bounded memory, kept in a scratch file."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bench.datasets.synthetic.canvas import Canvas, Path, blend, curve, join, points
+from bench.datasets.synthetic.canvas import Canvas, Path, blend, curve, join, points, shifted
 from bench.datasets.synthetic.fabric import Cloth, plain
 from bench.datasets.synthetic.style import Garment
 
@@ -93,7 +93,7 @@ def _draw_sneaker(canvas: Canvas, garment: Garment, cloth: Cloth) -> None:
     for share in np.linspace(0.02, 0.95, n_laces):
         a = start + (stop - start) * share
         canvas.line(np.stack([a - (0.005, 0.006), a + eyelet]), white, 0.015)
-        canvas.dot(*(a + eyelet), 0.006, fabric.edge)
+        canvas.dot(float(a[0] + eyelet[0]), float(a[1] + eyelet[1]), 0.006, fabric.edge)
     thick = 0.055 + 0.035 * garment.cut
     sole = join(
         curve((0.07, 0.71), (0.5, 0.7), (0.9, 0.68)),
@@ -165,7 +165,7 @@ def _draw_oxford(canvas: Canvas, garment: Garment, cloth: Cloth) -> None:
     canvas.line(quarter, seam, 0.006)
     canvas.line(curve((0.8, 0.525), (0.78, 0.62), (0.8, 0.7)), seam, 0.005)
     if garment.pattern_size > 0.5:  # brogue holes along the seams
-        for path in (cap + (0.014, 0), quarter + (0, 0.016)):
+        for path in (shifted(cap, 0.014, 0), shifted(quarter, 0, 0.016)):
             canvas.stitches(path, seam, width=0.008, every=0.02)
     for x, y in ((0.43, 0.555), (0.475, 0.525), (0.52, 0.495), (0.56, 0.465)):
         canvas.line(
@@ -342,7 +342,7 @@ def _draw_sandal(canvas: Canvas, garment: Garment, cloth: Cloth) -> None:
             points((0.34, 0.78), (0.12, 0.775), (0.085, 0.74)),
         )
         canvas.part(wedge, cork, depth=0.3)
-        canvas.line(bed + (0, 0.022), cork.seam, 0.005)
+        canvas.line(shifted(bed, 0, 0.022), cork.seam, 0.005)
     else:
         canvas.part(
             points((0.8, heel_y), (0.895, heel_y), (0.885, 0.78), (0.83, 0.78)),

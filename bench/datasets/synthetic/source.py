@@ -90,7 +90,8 @@ class SyntheticOptions:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
                 raise BenchError(
-                    f"synthetic_fashion: {name} must be a whole number from {low} to {high}, got {value!r}"
+                    f"synthetic_fashion: {name} must be a whole number from {low} to {high}, "
+                    f"got {value!r}"
                 )
 
 
@@ -197,6 +198,7 @@ class SyntheticFashion(DatasetSource):
             FEATURE_DIMS,
             decode_batch,
             extract,
+            one_thread,
             train_classifier,
         )
 
@@ -213,26 +215,27 @@ class SyntheticFashion(DatasetSource):
         with ImageSpool(scratch / "classifier-images") as own:
             self._draw(styles, own, role="classifier")
             images = decode_batch(own.read(0, len(own)))
-        network, accuracy = train_classifier(
-            images,
-            styles.kind,
-            styles.pattern,
-            n_held_out=n_held_out,
-            n_epochs=options.classifier_epochs,
-            seed=options.seed,
-            device=device,
-        )
         out = open_memmap(path, "w+", np.float16, (len(spool), FEATURE_DIMS))
         batches = (
             spool.read(start, start + _EXTRACT_BATCH)
             for start in range(0, len(spool), _EXTRACT_BATCH)
         )
-        extract(network, batches, out, device)
+        with one_thread():
+            network, accuracy = train_classifier(
+                images,
+                styles.kind,
+                styles.pattern,
+                n_held_out=n_held_out,
+                n_epochs=options.classifier_epochs,
+                seed=options.seed,
+                device=device,
+            )
+            extract(network, batches, out, device)
         out.flush()
         info = FeatureInfo(
             "classifier",
-            f"classifier features: {FEATURE_DIMS} activations of the suite's own CNN, trained to tell "
-            f"garment types and patterns on {accuracy.n_train} drawings outside the catalogue "
+            f"classifier features: {FEATURE_DIMS} activations of the suite's own CNN, trained to "
+            f"tell garment types and patterns on {accuracy.n_train} drawings outside the catalogue "
             f"(held-out accuracy {accuracy.kind:.3f} and {accuracy.pattern:.3f} on "
             f"{accuracy.n_held_out}); not ImageNet features",
         )

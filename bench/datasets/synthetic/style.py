@@ -243,7 +243,7 @@ def sample_styles(n_garments: int, rng: np.random.Generator) -> Styles:
 
 
 def balance_patterns(styles: Styles, rng: np.random.Generator) -> Styles:
-    """Give half of the garments another pattern, each equally often, where their type carries patterns at all.
+    """Give half of the garments another pattern, each equally often, if their type carries any.
 
     A classifier sees too few of the rare patterns in a shop's shares.
     """

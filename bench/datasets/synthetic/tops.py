@@ -14,8 +14,9 @@ from bench.datasets.synthetic.canvas import (
     join,
     mirror,
     points,
+    shifted,
 )
-from bench.datasets.synthetic.fabric import Cloth, plain
+from bench.datasets.synthetic.fabric import Cloth
 from bench.datasets.synthetic.style import Garment
 
 __all__ = ["draw_top"]
@@ -154,9 +155,9 @@ def _sleeve(body: _Body, garment: Garment) -> tuple[Path, Path, float]:
     # The sleeve starts under the torso, on the shoulder's own slope, so that no corner shows.
     slope = np.array([body.shoulder - body.neck, body.neck_y - body.shoulder_y])
     inside = top + slope * 0.3 + (0.0, 0.006)
-    cap = curve(tuple(top + (0.006, 0.004)), tuple(middle_out), tuple(outer))
+    cap = curve((top[0] + 0.006, top[1] + 0.004), tuple(middle_out), tuple(outer))
     upper = join(points(tuple(inside)), cap)
-    lower = curve(tuple(inner), tuple(middle_in), tuple(under), tuple(under + (0.03, 0.0)))
+    lower = curve(tuple(inner), tuple(middle_in), tuple(under), (under[0] + 0.03, under[1]))
     return join(upper, lower), points(tuple(outer), tuple(inner)), float(np.pi / 2 - angle)
 
 
@@ -196,8 +197,8 @@ def draw_top(canvas: Canvas, garment: Garment, rng: np.random.Generator) -> None
             if kind == "T-shirt" and garment.pattern_size > 0.8
             else cloth.plain(0.16)
         )
-        canvas.line(neckline + (0, 0.004), trim.color, 0.024)
-        canvas.line(neckline + (0, 0.017), fabric.seam, 0.004)
+        canvas.line(shifted(neckline, 0, 0.004), trim.color, 0.024)
+        canvas.line(shifted(neckline, 0, 0.017), fabric.seam, 0.004)
     elif kind == "tank top":
         canvas.line(neckline, fabric.seam, 0.012)
     if kind == "shirt":
@@ -232,7 +233,9 @@ def _draw_sleeves(canvas: Canvas, garment: Garment, cloth: Cloth, body: _Body) -
         canvas.part(shown, fabric)
         if garment.length > 0.6:
             elbow = shown.mean(axis=0)
-            canvas.fold(points(tuple(elbow - 0.02), tuple(elbow + (0.015, 0.01))), strength=0.16)
+            canvas.fold(
+                points(tuple(elbow - 0.02), (elbow[0] + 0.015, elbow[1] + 0.01)), strength=0.16
+            )
         if garment.kind in _RIBBED:
             canvas.part(_moved(edge, shown, 0.05), cloth.plain(0.14), depth=0.2)
         elif garment.kind in ("shirt", "blouse") and garment.length > 0.55:

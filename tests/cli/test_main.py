@@ -1,0 +1,77 @@
+"""The root command: help, unknown words, exit codes."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+import pytest
+
+from bench.cli import main as module
+
+
+def test_help_lists_every_verb(bench: Callable[..., Any]) -> None:
+    outcome = bench("--help")
+    assert outcome.code == 0
+    for verb in module.VERBS:
+        assert f"  {verb} " in outcome.out
+
+
+@pytest.mark.parametrize("verb", list(module.VERBS))
+def test_every_verb_has_help(bench: Callable[..., Any], verb: str) -> None:
+    outcome = bench(verb, "--help")
+    assert outcome.code == 0
+    assert "Usage: bench" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["rum"], "error: unknown command 'rum': did you mean 'run'?"),
+        (["run", "--no-such"], "error: No such option '--no-such'"),
+        (["run", "--ties", "odd"], "error: Invalid value for '--ties'"),
+        (["table"], "error: Missing argument"),
+        (["table", "4"], "error: Invalid value"),
+    ],
+)
+def test_misuse_is_one_line_and_exit_code_2(
+    bench: Callable[..., Any], words: list[str], message: str
+) -> None:
+    outcome = bench(*words)
+    assert outcome.code == 2
+    assert outcome.err.startswith(message)
+    assert outcome.err.count("\n") == 1
+    assert outcome.out == ""
+
+
+def test_interruption_is_exit_code_130(
+    bench: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @click.command()
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module._Verbs, "get_command", lambda *arguments: interrupted)
+    outcome = bench("run")
+    assert outcome.code == 130
+    assert "the same command goes on" in outcome.err
+
+
+def test_a_bug_keeps_its_traceback(
+    bench: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @click.command()
+    def buggy() -> None:
+        raise KeyError("bug")
+
+    monkeypatch.setattr(module._Verbs, "get_command", lambda *arguments: buggy)
+    with pytest.raises(KeyError, match="bug"):
+        bench("run")
+
+
+def test_the_installed_command_gives_the_exit_code() -> None:
+    call = "import sys; from bench.cli.main import main; sys.exit(main(['nonsense']))"
+    done = subprocess.run([sys.executable, "-c", call], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: unknown command 'nonsense'")

@@ -1,0 +1,163 @@
+"""`bench run` end to end on the toy data set."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PLUGIN = """
+import numpy as np
+from baselines.poprank import PopRank
+
+class Mine(PopRank):
+    name = "mine"
+    label = "Mine & Co"
+    source = "a test"
+
+class Broken(PopRank):
+    name = "broken"
+    label = "Broken"
+    source = "a test"
+
+    def factors(self):
+        raise ValueError("out of ideas")
+"""
+
+
+@pytest.fixture
+def run(bench: Callable[..., Any], toy_data_dir: Path, tmp_path: Path) -> Callable[..., Any]:
+    def run(*words: object) -> Any:
+        return bench(
+            "run", "--dataset", "toy", "--data", toy_data_dir, "--results", tmp_path / "r", *words
+        )
+
+    return run
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> Path:
+    file = tmp_path / "my_model.py"
+    file.write_text(PLUGIN)
+    return file
+
+
+def test_all_recommenders_end_in_tables_2_and_3(run: Callable[..., Any]) -> None:
+    outcome = run()
+    assert outcome.code == 0
+    assert "Data set statistics" in outcome.out
+    for label in ("RAND", "PopRank", "WARP", "BPR-MF", "VisRank", "FM", "VBPR", "Oracle"):
+        assert label in outcome.out
+    assert "7 made, 0 failed" in outcome.err
+    again = run()
+    assert again.code == 0
+    assert "skipped 7 finished cells (--force redoes them)" in again.err
+    assert again.out == outcome.out
+    forced = run("--recommenders", "poprank", "--force")
+    assert "1 made" in forced.err
+    assert "skipped" not in forced.err
+
+
+def test_one_result_folder_holds_everything(run: Callable[..., Any], tmp_path: Path) -> None:
+    run("--recommenders", "vbpr,bpr-mf", "--seed", 0, "--seed", 1, "--set", "vbpr.epochs=3")
+    folders = sorted((tmp_path / "r" / "runs" / "toy").glob("*/seed*"))
+    assert [f"{f.parent.name}/{f.name[:5]}" for f in folders] == [
+        "bpr-mf/seed0",
+        "bpr-mf/seed1",
+        "vbpr/seed0",
+        "vbpr/seed1",
+    ]
+    for folder in folders:
+        names = {path.name for path in folder.iterdir()}
+        assert names == {"result.json", "per_user.parquet", "state.npz"}
+    record = json.loads((folders[-1] / "result.json").read_text())
+    assert record["key"]["params"]["epochs"] == record["epochs"] == 3
+    assert record["dataset_facts"]["split_rule"] == "by hand"
+    assert not list((tmp_path / "r").rglob("*checkpoint*"))
+
+
+def test_a_plug_in_file_is_one_more_column(run: Callable[..., Any], plugin: Path) -> None:
+    outcome = run("--recommenders", "poprank,mine", "--plugin", plugin)
+    assert outcome.code == 0
+    assert "(i)" in outcome.out
+    assert "Mine & Co" in outcome.out
+
+
+def test_a_failing_recommender_fails_alone(
+    run: Callable[..., Any], plugin: Path, tmp_path: Path
+) -> None:
+    outcome = run("--recommenders", "broken,poprank", "--plugin", plugin)
+    assert outcome.code == 1
+    assert "ValueError: out of ideas" in outcome.err
+    assert "failed: broken on toy, seed 0" in outcome.err
+    assert "out of ideas" in outcome.out  # the table's note on the dash
+    (trace,) = (tmp_path / "r").rglob("error.txt")
+    assert "Traceback" in trace.read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--recommenders", "vbrp"], "unknown recommender 'vbrp': did you mean 'vbpr'?"),
+        (["--dataset", "toyy"], "unknown data set 'toyy': did you mean 'toy'?"),
+        (["--device", "gpu"], "unknown device 'gpu'"),
+        (["--set", "vbpr.factrs=1"], "did you mean 'factors'?"),
+        (["--plugin", "missing.py"], "no such file"),
+        (["--seed", "-1"], "seeds must not be negative"),
+        (["--threads", "0"], "--threads must be at least 1"),
+    ],
+)
+def test_bad_input_is_one_line_exit_2_and_nothing_run(
+    run: Callable[..., Any], tmp_path: Path, words: list[str], message: str
+) -> None:
+    outcome = run(*words)
+    assert outcome.code == 2
+    assert outcome.err.startswith("error: ")
+    assert message in outcome.err
+    assert outcome.err.count("\n") == 1
+    assert not (tmp_path / "r" / "runs").exists()
+
+
+def test_results_that_are_a_file_are_told_before_anything_runs(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "r").write_text("a file")
+    outcome = run()
+    assert outcome.code == 2
+    assert outcome.err.startswith("error: cannot store results")
+
+
+def test_unwritable_results_are_told_before_anything_runs(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The tests may run as root, whom no permission stops: the refusal is played.
+    def refused(self: Path, data: bytes) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "write_bytes", refused)
+    outcome = run()
+    assert outcome.code == 2
+    assert "permission denied; choose a folder you may write to" in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+def test_a_disk_that_fills_up_ends_the_run_and_leaves_nothing_half_done(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(*args: object, **kwargs: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("bench.experiment.store.pq.write_table", full)
+    outcome = run("--recommenders", "poprank")
+    assert outcome.code == 2
+    assert outcome.err.splitlines()[-1].startswith("error: cannot write at")
+    assert "the disk is full" in outcome.err
+    assert not [path for path in (tmp_path / "r").rglob("*") if path.is_file()]
+
+
+def test_intervals_and_the_other_tie_rule(run: Callable[..., Any]) -> None:
+    outcome = run("--recommenders", "poprank", "--ci", "--ties", "half")
+    assert outcome.code == 0
+    assert "half" in outcome.out
+    assert "95" in outcome.out

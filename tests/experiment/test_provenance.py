@@ -1,0 +1,67 @@
+"""Versions, git state, hardware and peak memory."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from baselines.vbpr import Vbpr
+from baselines.warp import Warp
+from bench.experiment import provenance
+from bench.registry import Registry
+
+
+def test_peak_memory_is_the_blocks_own() -> None:
+    with provenance.measured_peak_memory() as large:
+        np.ones(40_000_000)  # 320 MB
+    with provenance.measured_peak_memory() as small:
+        pass
+    assert large.n_bytes > 320e6
+    if small.scope == "cell":
+        assert large.n_bytes - small.n_bytes > 250e6
+
+
+def test_the_version_follows_the_code_of_a_plug_in(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    text = "from baselines.rand import Rand\nclass Mine(Rand):\n    name = 'mine'\n"
+    versions = []
+    for extra in ("", "# changed\n"):
+        file.write_text(text + extra)
+        versions.append(provenance.recommender_version(Registry((file,)).recommender("mine")))
+    assert versions[0] != versions[1]
+    assert versions[0].startswith("file+")
+
+
+def test_baselines_carry_the_suites_version() -> None:
+    versions = {provenance.recommender_version(model) for model in (Vbpr, Warp)}
+    assert len(versions) == 2
+    assert all(v.startswith(f"{provenance.suite_version()}+") for v in versions)
+
+
+def test_git_state_says_when_files_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        subprocess.run(["git", "-C", str(tmp_path), *identity, *arguments], check=True)
+
+    module = tmp_path / "bench" / "experiment" / "provenance.py"
+    module.parent.mkdir(parents=True)
+    module.write_text("x = 1\n")
+    monkeypatch.setattr(provenance, "__file__", str(module))
+    assert provenance._git_state() is None
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-qm", "one")
+    clean = provenance._git_state()
+    assert clean is not None
+    assert len(clean) == 12
+    module.write_text("x = 2\n")
+    assert provenance._git_state() == f"{clean}-dirty"
+
+
+def test_the_machine_is_described() -> None:
+    machine = provenance.describe_machine()
+    assert machine["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert machine["memory_bytes"] > 2**30
+    assert machine["versions"]["numpy"] == np.__version__
