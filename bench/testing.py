@@ -9,7 +9,6 @@ subclasses `RecommenderConformance`:
 
 import dataclasses
 import io
-import pickle
 import random
 import tempfile
 import traceback
@@ -241,30 +240,28 @@ def _check_seed(make: Make) -> str:
 def _check_global_generators(make: Make) -> str:
     import torch
 
-    def states() -> dict[str, Any]:
+    def states() -> dict[str, object]:
         return {
             "random": random.getstate(),
-            "numpy.random": np.random.get_state(),  # noqa: NPY002  # watched, not used
-            "torch": torch.random.get_rng_state(),
+            "numpy.random": repr(np.random.get_state()),  # noqa: NPY002  # watched, not used
+            "torch": torch.random.get_rng_state().numpy().tobytes(),
         }
 
-    def pickled(states: dict[str, Any]) -> dict[str, bytes]:
-        return {name: pickle.dumps(state) for name, state in states.items()}
-
-    found = states()
+    python, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    of_torch = torch.random.get_rng_state()
     # A state that no seeding gives: a model that seeds a global generator with its own seed may
     # have done so in an earlier check, and would leave the state as it found it.
-    for draw in (random.random, np.random.random, partial(torch.rand, 1)):  # noqa: NPY002
+    for draw in (random.random, np.random.random, partial(torch.rand, 1)):
         draw()
-    before = pickled(states())
+    before = states()
     try:
         model, _ = _fitted(make)
         _all_scores(model)
-        after = pickled(states())
+        after = states()
     finally:
-        random.setstate(found["random"])
-        np.random.set_state(found["numpy.random"])  # noqa: NPY002
-        torch.random.set_rng_state(found["torch"])
+        random.setstate(python)
+        np.random.set_state(legacy)  # noqa: NPY002
+        torch.random.set_rng_state(of_torch)
     changed = [name for name in before if before[name] != after[name]]
     _need(not changed, f"the global generator of {', '.join(changed)} was used; use bench.rng")
     return "random, numpy.random and torch untouched"

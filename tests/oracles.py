@@ -1,4 +1,4 @@
-"""Slow, independent twins of the evaluator's fast formulas, for tests only."""
+"""Slow, independent twins of the evaluator's fast formulas, and two small helpers of its tests."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -6,6 +6,9 @@ from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
+
+from bench.datasets.dataset import Interactions
+from bench.evaluation.counts import RankCounts
 
 
 def rank_counts(
@@ -58,3 +61,16 @@ def recall_of_rank(rank: int, k: int) -> float:
 def ndcg_of_rank(rank: int, k: int) -> float:
     """Give the gain of the rank if it is among the first k."""
     return 1 / math.log2(1 + rank) if rank <= k else 0.0
+
+
+def as_rows(counts: RankCounts) -> list[tuple[int, int, int]]:
+    """Give counts in the form of `rank_counts`."""
+    columns = (counts.n_less, counts.n_equal, counts.n_negatives)
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def known_of(rows: list[list[int]], n_items: int) -> Interactions:
+    """Build interactions from each user's items."""
+    users = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+    items = np.array([item for row in rows for item in row], dtype=np.int32)
+    return Interactions.from_pairs(users, items, n_users=len(rows), n_items=n_items)

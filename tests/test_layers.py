@@ -1,4 +1,4 @@
-"""Who may import whom: downwards only, and no PyTorch where a reader of tables would wait for it."""
+"""Who may import whom: downwards only; and reading tables loads no PyTorch."""
 
 import ast
 import subprocess

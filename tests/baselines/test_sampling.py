@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
@@ -16,6 +16,7 @@ def interactions(has: npt.NDArray[np.bool_]) -> Interactions:
     return Interactions.from_pairs(users, items, n_users=has.shape[0], n_items=has.shape[1])
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(
     n_users=st.integers(1, 6),
     n_items=st.integers(1, 8),
@@ -64,6 +65,7 @@ def padding_by_trying_every_level(counts: list[int], budget: int) -> list[int]:
     return best
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(counts=st.lists(st.integers(0, 12), min_size=1, max_size=9), budget=st.integers(0, 130))
 def test_padding_is_the_largest_level_within_the_budget(counts: list[int], budget: int) -> None:
     padding = uniform_negative_padding(np.array(counts), budget=budget)

@@ -7,23 +7,12 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import rank_counts
+from oracles import as_rows, known_of, rank_counts
 
 from bench.datasets.dataset import NO_ITEM, Interactions
 from bench.errors import BenchError, NonFiniteScoreError
-from bench.evaluation.counts import RankCounts, count_ranks, count_sampled, count_scores
+from bench.evaluation.counts import count_ranks, count_sampled, count_scores
 from bench.recommender import FactorRecommender, Factors, Recommender, State
-
-
-def as_rows(counts: RankCounts) -> list[tuple[int, int, int]]:
-    columns = (counts.n_less, counts.n_equal, counts.n_negatives)
-    return list(zip(*(column.tolist() for column in columns), strict=True))
-
-
-def known_of(rows: list[list[int]], n_items: int) -> Interactions:
-    users = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
-    items = np.array([item for row in rows for item in row], dtype=np.int32)
-    return Interactions.from_pairs(users, items, n_users=len(rows), n_items=n_items)
 
 
 def rows_of(scores: npt.NDArray[np.float32]) -> Callable[..., npt.NDArray[np.float32]]:

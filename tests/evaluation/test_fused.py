@@ -11,8 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import rank_counts
-from test_counts import as_rows, known_of
+from oracles import as_rows, known_of, rank_counts
 
 from bench.datasets.dataset import NO_ITEM, Interactions
 from bench.errors import BenchError, NonFiniteScoreError
