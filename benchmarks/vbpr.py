@@ -1,13 +1,15 @@
 """Pairs per second and AUC of VBPR training: this suite against Cornac, in one run.
 
     pip install cornac
-    python benchmarks/vbpr.py [--epochs 5] [--users 5000] [--items 20000]
+    python benchmarks/vbpr.py [--epochs 10] [--users 5000] [--items 20000]
 
 Both train VBPR with 25 latent and 25 visual factors on the same purchases and the same 512 features
 (drawn here: users choose by a taste over 16 hidden style dimensions that the features show through
 a random ReLU layer), with batches of 128 triples, for the same number of epochs; both are judged by
-this suite's exact AUC on the same held-out items. Cornac's pass over its own data is timed as its
-`fit` does it, its initialisation left out by timing 1 and 1 + epochs and taking the difference.
+this suite's exact AUC on the same held-out items. Cornac runs with its default learning rate and
+penalties, ours with a learning rate of 0.3 and a penalty of 0.003 on these data. Cornac's pass over
+its own data is timed as its `fit` does it, its initialisation left out by timing 1 and 1 + epochs
+and taking the difference.
 """
 
 import argparse
@@ -72,7 +74,12 @@ def ours(dataset: TrainingSet, epochs: int, batch: int) -> tuple[float, Factors]
             return None
 
     params = VbprParams(
-        factors=LATENT, visual_factors=VISUAL, batch_size=batch, epochs=epochs + 1
+        factors=LATENT,
+        visual_factors=VISUAL,
+        batch_size=batch,
+        epochs=epochs + 1,
+        learning_rate=0.3,
+        regularization=0.003,
     )
     model = Vbpr(params, runtime=Runtime(seed=0, device="cpu"))
     kept: list[Factors] = []
@@ -130,10 +137,12 @@ def cornac(dataset: TrainingSet, epochs: int) -> tuple[float, Factors]:
 
 def main() -> None:
     """Run the comparison and print a Markdown table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--users", type=int, default=5000)
     parser.add_argument("--items", type=int, default=20000)
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=10)
     options = parser.parse_args()
     dataset, test = purchases(options.users, options.items)
     n_pairs = dataset.train.n_pairs

@@ -62,12 +62,12 @@ class TasteOptions:
         Per user, 5 at least.
     """
 
-    gender: float = 1.7
-    part: float = 0.5
-    color: float = 1.0
-    pattern: float = 0.8
-    shape: float = 0.5
-    use: float = 0.65
+    gender: float = 1.5
+    part: float = 1.5
+    color: float = 0.9
+    pattern: float = 0.7
+    shape: float = 0.45
+    use: float = 0.55
     popularity: float = 0.66
     persona: float = 0.5
     mean_purchases: float = 8.0
