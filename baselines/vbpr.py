@@ -59,7 +59,7 @@ class VbprParams:
     factors: int = 10
     visual_factors: int = 20
     regularization: float = 0.1
-    regularization_visual: float = 0.0
+    regularization_visual: float = 1.0
     learning_rate: float = 0.1
     batch_size: int = 256
     epochs: int = 50
@@ -90,8 +90,7 @@ class Vbpr(FactorRecommender):
     needs: ClassVar[frozenset[str]] = frozenset({"features"})
 
     def _threads(self, dataset: TrainingSet) -> int:
-        """One thread for small steps: handing work over costs more than the work, far more on a
-        busy machine."""
+        """Give small steps one thread: handing them over costs more than they do."""
         elements = self.params.batch_size * dataset.need_features().shape[1]
         return self.runtime.threads if elements >= _WORTH_THREADS else 1
 

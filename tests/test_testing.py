@@ -368,6 +368,10 @@ def test_a_broken_promise_is_found_and_no_other(
         raise AssertionError(found[promise])
 
 
+def test_ignoring_stop_is_found_however_few_epochs_there_are() -> None:
+    assert list(failed(IgnoresStop, GoodParams(epochs=2))) == [WATCH]
+
+
 def test_every_promise_is_broken_by_somebody() -> None:
     assert {promise for _, promise, _ in BROKEN} == {check.name for check in CHECKS}
 

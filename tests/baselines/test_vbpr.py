@@ -164,6 +164,26 @@ def test_an_epoch_goes_once_over_the_pairs_and_reports_the_mean_loss() -> None:
     assert mean == pytest.approx(np.mean(losses))
 
 
+def test_every_epoch_draws_anew_and_every_seed_its_own() -> None:
+    def drawn(seed: int) -> list[list[int]]:
+        data, _ = planted_blocks()
+        trainer = _Trainer(data, VbprParams(batch_size=10**6), seed=seed, device="cpu")
+        epochs: list[list[int]] = []
+
+        def step(u: torch.Tensor, ij: torch.Tensor) -> torch.Tensor:
+            epochs.append([*u.tolist(), *ij.reshape(-1).tolist()])
+            return torch.zeros(len(u))
+
+        trainer.step = step  # type: ignore[method-assign]
+        for _ in range(3):
+            trainer.run_epoch()
+        return epochs
+
+    assert drawn(0) == drawn(0)
+    different = {tuple(epoch) for epoch in drawn(0) + drawn(1)}
+    assert len(different) == 6
+
+
 SCALES = {
     "unit": mean_length,
     "max": lambda rows: float(np.abs(rows).max()),

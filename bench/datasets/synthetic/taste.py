@@ -16,6 +16,7 @@ from bench.datasets.dataset import Interactions
 from bench.datasets.synthetic.color import lch_to_lab
 from bench.datasets.synthetic.style import CATEGORIES, KINDS, PATTERNS, Styles
 from bench.errors import BenchError
+from bench.progress import Progress
 from bench.recommender import Factors
 from bench.rng import child_generator
 
@@ -42,15 +43,16 @@ _N_PERSONAS = 12
 class TasteOptions:
     """How strongly each thing counts: standard deviations of utility, in units of the Gumbel noise.
 
-    At the default size the oracle's AUC is .92 to .93, popularity's .62 to .67 (ties worth a half:
-    .69 to .73), and about 60 % of the test items are cold, as on the paper's Amazon data.
+    At the default size the oracle's AUC is .92 to .93, that of popularity .60 to .65 (.67 to .72
+    with ties worth a half), and 60 to 65 % of the test items are cold, as on the paper's data.
 
     Attributes
     ----------
     gender
         How much a user prefers the garments cut for one gender.
     part
-        How much tops, bottoms or shoes.
+        How much she keeps to tops, bottoms or shoes; without it all of a user's purchases together
+        would say little about the next one, as distances between pictures see it.
     color, pattern, shape, use
         How much colour families, kinds of pattern, length and cut, and formal, sporty and cosy
         types.
@@ -192,18 +194,21 @@ def sample_purchases(
         At least 5 items a user, unless the catalogue is smaller than 10: at most half is bought.
     """
     n_users, n_items = len(utility.user_factors), len(utility.item_factors)
+    item_factors = utility.item_factors.astype(np.float64)
     bias = utility.item_bias.astype(np.float64)
     block = max(1, block_bytes // (8 * n_items))
     users, items = [], []
-    for start in range(0, n_users, block):
-        rows = utility.user_factors[start : start + block].astype(np.float64)
-        scores = rows @ utility.item_factors.astype(np.float64).T + bias  # (block, n_items)
-        for offset, row in enumerate(scores):
-            rng = child_generator(seed, "purchases", start + offset)
-            n_bought = 5 + int(rng.geometric(1 / (1 + max(mean_purchases - 5, 0.0)))) - 1
-            bought = _plackett_luce(row, min(n_bought, n_items // 2), rng)
-            users.append(np.full(len(bought), start + offset))
-            items.append(bought)
+    with Progress("purchases", n_users, unit="user") as progress:
+        for start in range(0, n_users, block):
+            rows = utility.user_factors[start : start + block].astype(np.float64)
+            scores = rows @ item_factors.T + bias  # (block, n_items)
+            for offset, row in enumerate(scores):
+                rng = child_generator(seed, "purchases", start + offset)
+                n_bought = 5 + int(rng.geometric(1 / (1 + max(mean_purchases - 5, 0.0)))) - 1
+                bought = _plackett_luce(row, min(n_bought, n_items // 2), rng)
+                users.append(np.full(len(bought), start + offset))
+                items.append(bought)
+            progress.advance(len(rows))
     return Interactions.from_pairs(
         np.concatenate(users), np.concatenate(items), n_users=n_users, n_items=n_items
     )
