@@ -1,7 +1,8 @@
 """Errors a user can act on, and the nearest-name hint they carry.
 
-Everything that is the user's to mend (input, names, disk, permissions) derives from `BenchError`; the command line
-turns it into one line and exit code 2. Anything else is a bug and keeps its traceback.
+Everything that is the user's to mend (input, names, disk, permissions) derives from `BenchError`;
+the command line turns it into one line and exit code 2. Anything else is a bug and keeps its
+traceback.
 """
 
 import difflib
@@ -37,7 +38,7 @@ class NonFiniteScoreError(BenchError):
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str], *, see: str) -> BenchError:
-    """Say that `name` is no known `kind`, with the nearest known name and the command that lists all."""
+    """Say that `name` is no known `kind`, with the nearest known one and how to list all."""
     names = sorted(known)
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
@@ -69,7 +70,8 @@ def user_io_errors(doing: str, path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        # pyarrow and zipfile raise plain OSErrors for bad content, without an errno: those are not about the disk.
+        # pyarrow and zipfile raise plain OSErrors for bad content, without an errno: those are not
+        # about the disk.
         if error.errno is None or error.errno not in remedies:
             raise
         raise BenchError(f"cannot {doing} at {path}: {remedies[error.errno]}") from error

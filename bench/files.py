@@ -24,6 +24,7 @@ __all__ = [
     "atomic_write_json",
     "sha256_of_arrays",
     "sha256_of_file",
+    "temporary_prefix",
 ]
 
 
@@ -34,7 +35,7 @@ def _fsync_tree(folder: Path) -> None:
                 os.fsync(handle.fileno())
 
 
-def _prefix(kind: str) -> str:
+def temporary_prefix(kind: str = "tmp") -> str:
     """Begin a temporary name with who writes it, so that leftovers of the dead can be told."""
     return f".{kind}-{socket.gethostname()}-{os.getpid()}-"
 
@@ -82,7 +83,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     """
     with user_io_errors("write", target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=_prefix("tmp"), dir=target.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=temporary_prefix(), dir=target.parent))
     try:
         with user_io_errors("write", target):
             yield temporary
@@ -91,7 +92,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
             temporary.chmod(0o755)
             if target.exists():
                 # A folder cannot be renamed over a full one: set the old one aside first.
-                old = Path(tempfile.mkdtemp(prefix=_prefix("old"), dir=target.parent))
+                old = Path(tempfile.mkdtemp(prefix=temporary_prefix("old"), dir=target.parent))
                 target.rename(old / target.name)
                 temporary.rename(target)
                 shutil.rmtree(old, ignore_errors=True)
@@ -105,7 +106,7 @@ def atomic_write_bytes(target: Path, content: bytes) -> None:
     """Write `content` to `target` through a temporary name and one rename."""
     with user_io_errors("write", target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=_prefix("tmp"), dir=target.parent)
+        handle, name = tempfile.mkstemp(prefix=temporary_prefix(), dir=target.parent)
         temporary = Path(name)
         try:
             with os.fdopen(handle, "wb") as out:

@@ -28,6 +28,11 @@ FOR_MODELS = {"errors", "rng", "device", "progress", "files", "recommender", "da
 """What of `bench` the recommenders' packages know."""
 
 
+UPWARD = {("bench.datasets.synthetic.source", "bench.evaluation.oracle.oracle_auc")}
+"""The one import that goes up: simulated data store the best AUC there is, which the evaluator
+computes as it does for any recommender."""
+
+
 def modules(package: str) -> dict[str, Path]:
     root = PACKAGES[package]
     found = {}
@@ -65,7 +70,7 @@ def test_every_module_of_bench_has_a_layer() -> None:
 def test_bench_imports_downwards(module: str) -> None:
     for name in imports(modules("bench")[module]):
         assert name.split(".")[0] not in ("baselines", "dvbpr", "tests"), f"{module}: {name}"
-        if name.split(".")[0] == "bench":
+        if name.split(".")[0] == "bench" and (module, name) not in UPWARD:
             assert layer(name) <= layer(module), f"{module} imports {name}, which is above it"
 
 

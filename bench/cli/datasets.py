@@ -1,5 +1,6 @@
 """`bench datasets`: what is at hand, what a data set holds, one's own data, other scales."""
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +16,13 @@ from bench.datasets.own import check_name, import_folder
 from bench.datasets.record import RECORD_FILE, DatasetRecord, read_record
 from bench.datasets.store import open_dataset, verify
 from bench.errors import BenchError, unknown_name
-from bench.files import atomic_write_json
+from bench.experiment.plan import COLD_BELOW
+from bench.files import atomic_write_bytes, atomic_write_json
 from bench.registry import Registry
 
 __all__ = ["datasets"]
 
 _SYNTHETIC = "synthetic_fashion"
-_COLD_BELOW = 5  # training interactions of a cold item (sections IV-A and IV-C)
 
 _data_option = click.option(
     "--data",
@@ -81,6 +82,31 @@ def info(name: str, check: bool, data_dir: Path | None, as_json: bool) -> None:
     width = max(len(label) for label, _ in lines)
     for label, value in lines:
         click.echo(f"{label:<{width}}  {value}")
+
+
+@datasets.command("show")
+@click.argument("name")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="PNG file to write.",
+)
+@click.option("--per-category", type=click.IntRange(min=1), default=12, show_default=True)
+@click.option("--pixels", type=click.IntRange(min=8), default=96, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="Which products.")
+@_data_option
+def show(
+    name: str, output: Path, per_category: int, pixels: int, seed: int, data_dir: Path | None
+) -> None:
+    """Draw a page of random products of NAME, a row per category."""
+    from bench.report.contact_sheet import contact_sheet
+
+    dataset = open_dataset(_stored_folder(name, data_dir or default_data_dir()), name=name)
+    sheet = contact_sheet(dataset.training, per_category=per_category, pixels=pixels, seed=seed)
+    buffer = io.BytesIO()
+    sheet.save(buffer, format="PNG", optimize=True)
+    atomic_write_bytes(output, buffer.getvalue())
 
 
 @datasets.command("import")
@@ -220,7 +246,7 @@ def _stored_folder(name: str, data_dir: Path) -> Path:
 def _facts(record: DatasetRecord, dataset: Dataset) -> dict[str, Any]:
     counts = dataset.training.train.item_counts
     test = dataset.test[dataset.test != NO_ITEM]
-    n_cold = int(np.count_nonzero(counts[test] < _COLD_BELOW))
+    n_cold = int(np.count_nonzero(counts[test] < COLD_BELOW))
     return {
         "n_train": dataset.training.train.n_pairs,
         "n_validation": int(np.count_nonzero(dataset.validation != NO_ITEM)),
@@ -244,7 +270,7 @@ def _info_lines(name: str, record: DatasetRecord, facts: dict[str, Any]) -> list
     if facts["n_test"]:
         cold = (
             f"{facts['n_cold_test']:,} of {facts['n_test']:,} test items "
-            f"({facts['cold_test_share']:.1%}) have fewer than {_COLD_BELOW} training interactions"
+            f"({facts['cold_test_share']:.1%}) have fewer than {COLD_BELOW} training interactions"
         )
     categories = "none"
     if record.n_categories is not None:

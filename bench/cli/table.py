@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable
-import sys
 from pathlib import Path
 from typing import get_args
 

@@ -1,19 +1,18 @@
 """Running a plan: every cell that is not finished yet, one after the other."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bench.datasets.dataset import Dataset
-from bench.evaluation.auc import TIES, cold_users, mean_auc
-from bench.evaluation.fused import count_factors
+from bench.evaluation.oracle import oracle_auc
 from bench.experiment.cell import run_cell
-from bench.experiment.plan import COLD_BELOW, Cell, RunOptions
+from bench.experiment.plan import Cell, RunOptions
 from bench.experiment.store import ResultStore, StoredCell
 from bench.progress import Progress
 
-__all__ = ["RunSummary", "dataset_facts", "oracle_auc", "run_plan"]
+__all__ = ["RunSummary", "dataset_facts", "run_plan"]
 
 _log = logging.getLogger(__name__)
 
@@ -95,29 +94,14 @@ def dataset_facts(dataset: Dataset, options: RunOptions) -> dict[str, Any]:
         "split_rule": dataset.split_rule,
         "features": info.description if info else None,
     }
-    oracle = oracle_auc(dataset, device=options.device, threads=options.threads)
-    return facts if oracle is None else facts | {"oracle_auc": oracle}
-
-
-def oracle_auc(
-    dataset: Dataset, *, device: str, threads: int
-) -> Mapping[str, Mapping[str, float]] | None:
-    """Give the AUC of the true utilities, the best a model can expect; None where unknown."""
     if dataset.oracle is None:
-        return None
-    test = count_factors(
+        return facts
+    facts["oracle_auc"] = oracle_auc(
         dataset.oracle,
-        [dataset.test],
+        dataset.test,
         dataset.known,
-        device=device,
-        threads=threads,
-        name="the oracle",
-    )[0]
-    cold = cold_users(dataset.test, dataset.training.train.item_counts, COLD_BELOW)
-    result: dict[str, dict[str, float]] = {}
-    for ties in TIES:
-        for setting, users in (("all", None), ("cold", cold)):
-            value = mean_auc(test, ties, users)
-            if value.n_users:
-                result.setdefault(setting, {})[ties] = value.mean
-    return result
+        training.train.item_counts,
+        device=options.device,
+        threads=options.threads,
+    )
+    return facts

@@ -119,7 +119,7 @@ class Watcher:
         if self._checkpoint is None or not self._checkpoint.is_file():
             return None
         try:
-            # Opened here, because NumPy leaves the file open when it turns out not to be an archive.
+            # Opened here, because NumPy leaves a file open that turns out to be no archive.
             with self._checkpoint.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 arrays = dict(stored.items())
             notes = json.loads(arrays.pop("notes").tobytes())

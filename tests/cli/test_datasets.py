@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from bench.cli.datasets import datasets
 from bench.datasets.own import import_folder
@@ -207,3 +208,13 @@ def test_help_imports_no_torch() -> None:
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_show_draws_a_page_of_products(toy_data_dir: Path, tmp_path: Path) -> None:
+    file = tmp_path / "sheet.png"
+    result = bench("show", "toy", "--output", file, "--per-category", 5, data=toy_data_dir)
+    assert result.exit_code == 0
+    with Image.open(file) as image:
+        assert image.format == "PNG"
+        assert image.width > 5 * 96
+    assert "did you mean 'toy'" in error_of("show", "toyy", "--output", file, data=toy_data_dir)

@@ -31,6 +31,8 @@ from bench.datasets.synthetic.taste import (
 )
 from bench.device import available_threads, resolve_device
 from bench.errors import BenchError, user_io_errors
+from bench.evaluation.oracle import oracle_auc
+from bench.files import temporary_prefix
 from bench.progress import Progress
 from bench.rng import child_generator
 
@@ -131,7 +133,7 @@ class SyntheticFashion(DatasetSource):
         seconds["purchases"], clock = time.perf_counter() - clock, time.perf_counter()
         with user_io_errors("draw the garments", folder.parent):
             folder.parent.mkdir(parents=True, exist_ok=True)
-            scratch = tempfile.TemporaryDirectory(prefix=".tmp-synthetic-", dir=folder.parent)
+            scratch = tempfile.TemporaryDirectory(prefix=temporary_prefix(), dir=folder.parent)
         with (
             scratch as scratch_name,
             user_io_errors("draw the garments", folder.parent),
@@ -142,6 +144,17 @@ class SyntheticFashion(DatasetSource):
             features = Path(scratch_name) / "features.npy"
             info, training = self._compute_features(spool, features, Path(scratch_name))
             seconds["classifier"], clock = time.perf_counter() - clock, time.perf_counter()
+            known = split.train
+            for held_out in (split.validation, split.test):
+                known = known.with_pairs(np.arange(known.n_users), held_out)
+            best = oracle_auc(
+                utility,
+                split.test,
+                known,
+                split.train.item_counts,
+                device="cpu",
+                threads=available_threads(),
+            )
             write_dataset(
                 folder,
                 name=self.name,
@@ -166,6 +179,7 @@ class SyntheticFashion(DatasetSource):
                 features=features,
                 feature_info=info,
                 report={
+                    "oracle_auc": best,
                     "preprocessing": split.counts.to_json(),
                     "classifier": {**training, "device": device_name},
                 },
