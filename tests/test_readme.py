@@ -1,0 +1,104 @@
+"""Every command of the README is run, and every file it names is there."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.datasets.synthetic import SyntheticFashion, SyntheticOptions
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SET_UP = "python3 -m venv "
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+
+
+COMMANDS = [line for block in blocks("bash") for line in block.splitlines()]
+BENCH_COMMANDS = [line for line in COMMANDS if not line.startswith(SET_UP)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working folder with a small `synthetic_fashion`, photographs and the README's plug-in."""
+    place = tmp_path_factory.mktemp("readme")
+    options = SyntheticOptions(
+        n_users=60, n_items=150, image_size=48, classifier_garments=120, classifier_epochs=1
+    )
+    SyntheticFashion(options).prepare(place / "data" / "synthetic_fashion")
+    own = place / "my_photos"
+    own.mkdir()
+    rows = [f"u{user},{(user + 3 * k) % 20:02d}" for user in range(30) for k in range(6)]
+    (own / "interactions.csv").write_text("user,item\n" + "\n".join(rows))
+    (own / "items.csv").write_text("item\n" + "\n".join(f"{item:02d}" for item in range(20)))
+    np.save(own / "features.npy", np.random.default_rng(0).random((20, 8)))
+    (code,) = blocks("python")
+    (place / "my_model.py").write_text(code)
+    return place
+
+
+def test_the_set_up_commands_are_what_ci_runs() -> None:
+    set_up = [line for line in COMMANDS if line.startswith(SET_UP)]
+    assert [line.split()[3] for line in set_up] == [".venv", ".venv-test"]
+    script = (ROOT / ".ci" / "run").read_text()
+    assert "for environment in .venv .venv-test; do" in script
+    assert 'grep "^python3 -m venv $environment " README.md' in script
+
+
+def test_there_are_commands_to_run() -> None:
+    assert len(BENCH_COMMANDS) >= 15
+    assert all(line.startswith("bench ") for line in BENCH_COMMANDS)
+
+
+@pytest.mark.parametrize("command", BENCH_COMMANDS)
+def test_a_command_runs(folder: Path, command: str) -> None:
+    """In the README's order, in one folder; `-x` style: later ones rest on earlier ones."""
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    }
+    environment.pop("BENCH_DATA", None)
+    done = subprocess.run(
+        shlex.split(command),
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout or "--output" in command
+
+
+def test_what_the_commands_write_is_there(folder: Path) -> None:
+    assert (folder / "garments.png").read_bytes().startswith(b"\x89PNG")
+    assert r"\toprule" in (folder / "table3.tex").read_text()
+    assert {path.name for path in (folder / "results" / "runs").iterdir()} == {
+        "photos",
+        "synthetic_fashion",
+    }
+
+
+def test_hyper_parameters_and_options_in_the_text_exist() -> None:
+    from bench.recommender import parse_params
+    from bench.registry import Registry
+
+    settings = re.findall(r"--set ([a-z-]+)\.(\w+)=([\w.]+)", README)
+    assert len(settings) >= 5
+    for name, key, value in settings:
+        parse_params(Registry().recommender(name), {key: value})
+
+
+def test_linked_files_exist() -> None:
+    links = re.findall(r"\]\(([^)]+)\)", README)
+    assert links
+    for link in links:
+        assert (ROOT / link).is_file(), link
+    for named in re.findall(r"`((?:baselines|bench|tests|benchmarks)/[\w./]*)`", README):
+        assert (ROOT / named).exists(), named
