@@ -267,16 +267,16 @@ class _Trainer:
         items = self._tables["item_rows"].index_select(0, ij.reshape(-1))  # (2B, K + 1)
         rows = self._features.index_select(0, ij.reshape(-1)).float()  # (2B, d)
         n = len(u)
-        f = (rows[:n] - rows[n:]) * self._scale  # (B, d): f_i - f_j
+        f = rows[:n].sub_(rows[n:])  # (B, d): f_i - f_j, unscaled: the scale goes to narrower terms
         gamma, theta = user[:, :latent], user[:, latent:]
         difference = items[:n] - items[n:]  # (B, K + 1)
         matrix, bias = self._tables["visual_matrix"], self._tables["visual_bias"]
-        visual = f @ matrix  # (B, K'): E (f_i - f_j)
+        visual = (f @ matrix).mul_(self._scale)  # (B, K'): E (f_i - f_j)
         x = (
             difference[:, latent]
             + (gamma * difference[:, :latent]).sum(dim=1)
             + (theta * visual).sum(dim=1)
-            + f @ bias
+            + (f @ bias).mul_(self._scale)
         )  # (B,): eq. 4
         slope = -torch.sigmoid(-x)[:, None]  # (B, 1): d(-ln sigma(x)) / dx
         user_gradient = torch.cat([difference[:, :latent], visual], dim=1) * slope
@@ -285,8 +285,8 @@ class _Trainer:
         item_gradient = torch.cat([one, -one])
         item_gradient.add_(items, alpha=weight)
         share = self._params.regularization_visual * n / max(self._train.n_pairs, 1)
-        matrix_gradient = (f.T @ (theta * slope)).add_(matrix, alpha=share)
-        bias_gradient = (f.T @ slope[:, 0]).add_(bias, alpha=share)
+        matrix_gradient = (f.T @ (theta * (slope * self._scale))).add_(matrix, alpha=share)
+        bias_gradient = (f.T @ (slope[:, 0] * self._scale)).add_(bias, alpha=share)
         return -logsigmoid(x), (user_gradient, item_gradient, matrix_gradient, bias_gradient)
 
     def _step_rows(self, name: str, rows: "Tensor", gradient: "Tensor") -> None:

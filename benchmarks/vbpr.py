@@ -151,6 +151,7 @@ def main() -> None:
         "Cornac, batch 128": cornac(dataset, options.epochs),
         "ours, batch 128": ours(dataset, options.epochs, BATCH),
         "ours, batch 256 (default)": ours(dataset, options.epochs, 256),
+        "ours, batch 512": ours(dataset, options.epochs, 512),
     }.items():
         rows.append((name, n_pairs / seconds, auc(factors, dataset, test)))
     machine = describe_machine()
