@@ -54,6 +54,11 @@ class VisRank(Recommender):
     }
     needs: ClassVar[frozenset[str]] = frozenset({"features"})
 
+    @property
+    def threads_used(self) -> int:
+        """One when deterministic: the last bits of a product depend on how threads share it."""
+        return 1 if self.runtime.deterministic else self.runtime.threads
+
     def state(self) -> State:
         """Give the users' items; the features stay with the data set."""
         return {"indptr": self._train.indptr.copy(), "indices": self._train.indices.copy()}
@@ -82,7 +87,7 @@ class VisRank(Recommender):
             (1.0 / counts[owners]).astype(np.float32)
         ).to(device)
         scores = np.empty((len(users), self.n_items), dtype=np.float32)
-        with torch_threads(self.runtime.threads), torch.no_grad():
+        with torch_threads(self.threads_used), torch.no_grad():
             own = self._prepared(torch.from_numpy(self._rows(own_items)).to(device))
             for part, block in self._blocks(device):
                 scores[:, part] = self._similarity(weights, own, self._prepared(block)).cpu()
@@ -124,7 +129,8 @@ class VisRank(Recommender):
 
         if device.type == "cpu":
             for part, block in feature_blocks(self._features):
-                yield part, torch.from_numpy(block)
+                # A tensor of PyTorch's own is aligned, and products of it round alike every time.
+                yield part, torch.from_numpy(block).clone()
             return
         if self._resident is None:
             self._resident = torch.from_numpy(np.array(self._features)).to(device)

@@ -16,6 +16,7 @@ __all__ = [
     "HeldOutError",
     "NonFiniteScoreError",
     "NotFittedError",
+    "StorageError",
     "unknown_name",
     "user_io_errors",
 ]
@@ -23,6 +24,10 @@ __all__ = [
 
 class BenchError(Exception):
     """A problem the user can solve; the message says what, where and what to do, on one line."""
+
+
+class StorageError(BenchError):
+    """Something cannot be read or written where the user wants it: disk, permission, path."""
 
 
 class NotFittedError(BenchError):
@@ -72,6 +77,7 @@ def user_io_errors(doing: str, path: Path) -> Iterator[None]:
     except OSError as error:
         # pyarrow and zipfile raise plain OSErrors for bad content, without an errno: those are not
         # about the disk.
-        if error.errno is None or error.errno not in remedies:
+        if error.errno is None:
             raise
-        raise BenchError(f"cannot {doing} at {path}: {remedies[error.errno]}") from error
+        remedy = remedies.get(error.errno, error.strerror or "input/output error")
+        raise StorageError(f"cannot {doing} at {path}: {remedy}") from error

@@ -45,7 +45,15 @@ def test_errors_of_the_disk_are_the_users(code: int, remedy: str) -> None:
         raise OSError(code, "text of the system")
 
 
-@pytest.mark.parametrize("error", [OSError("bad content"), OSError(errno.EIO, "x"), KeyError("k")])
+def test_what_has_no_remedy_is_told_in_the_words_of_the_system() -> None:
+    with (
+        pytest.raises(StorageError, match=r"^cannot write at /r: File name too long$"),
+        user_io_errors("write", Path("/r")),
+    ):
+        raise OSError(errno.ENAMETOOLONG, "File name too long")
+
+
+@pytest.mark.parametrize("error", [OSError("bad content"), KeyError("k")])
 def test_other_errors_keep_their_traceback(error: Exception) -> None:
     with pytest.raises(type(error)) as caught, user_io_errors("write", Path("/r")):
         raise error

@@ -16,6 +16,7 @@ from bench.files import remove_leftovers
 
 if TYPE_CHECKING:
     from bench.experiment.run import RunSummary
+    from bench.registry import Registry
 
 __all__ = ["run"]
 
@@ -153,7 +154,7 @@ def run(
     for name in names:
         dataset = find(name, data_dir, registry)
         runnable = []
-        for recommender in asked or registry.recommender_names():
+        for recommender in asked or _importable(registry):
             if reason := registry.recommender(recommender).missing(dataset.training):
                 if asked:
                     raise BenchError(f"{reason}; leave it out of --recommenders")
@@ -167,6 +168,19 @@ def run(
         summaries.append(run_plan(cells, dataset, title=title, options=options, store=store))
     _print_tables(summaries, ties=ties, ci=ci)
     return _conclude(summaries, results)
+
+
+def _importable(registry: "Registry") -> list[str]:
+    """Give the recommenders that can be imported; say why the others are left out."""
+    names = []
+    for name in registry.recommender_names():
+        try:
+            registry.recommender(name)
+        except BenchError as error:
+            _log.warning("left out: %s", error)
+        else:
+            names.append(name)
+    return names
 
 
 def _check_writable(results: Path) -> None:

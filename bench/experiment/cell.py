@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bench.datasets.dataset import Dataset
-from bench.errors import BenchError
+from bench.errors import BenchError, StorageError
 from bench.evaluation.auc import TIES, auc_per_user
 from bench.evaluation.counts import RankCounts, count_ranks, count_sampled
 from bench.evaluation.ranking import mrr, ndcg_at_k, recall_at_k
@@ -101,6 +101,8 @@ def run_cell(
                 evaluation_seconds = time.perf_counter() - started
             per_user = per_user_of(dataset, validation, test)
             metrics, n_users = metrics_of(dataset, test)
+        except StorageError:  # a checkpoint cannot be written: nothing else can
+            raise
         except Exception as error:  # whatever a recommender raises fails its own cell only
             trace = tracebacks.format_exc()
             error_line = _one_line(error)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.datasets.dataset import Dataset
-from bench.device import available_threads
+from bench.device import available_threads, resolve_device
 from bench.errors import BenchError
 from bench.experiment.provenance import recommender_version
 from bench.experiment.record import CellKey
@@ -77,6 +77,8 @@ class RunOptions:
     def protocol(self) -> dict[str, Any]:
         """Give the settings that move a number, for the cell's key."""
         return {
+            "device": str(resolve_device(self.device).type),
+            "threads": self.threads,
             "patience": self.patience,
             "validate_every": self.validate_every,
             "sampled": self.sampled,

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench import evaluation
 from bench.device import available_threads
 from bench.recommender import Recommender
 from bench.registry import RECOMMENDERS_GROUP
@@ -69,18 +70,22 @@ def package_versions() -> dict[str, str]:
 def recommender_version(recommender: type[Recommender]) -> str:
     """Name the code of a recommender: its distribution's version and a hash of its source files.
 
-    The files are those of the class and of its bases outside `bench`, so a result is made anew
-    when they change, also in a plug-in whose version stays the same while it is being written.
+    The files are all of the packages (or the plug-in file) that the class and its bases outside
+    `bench` stand in, and the suite's evaluation, so a result is made anew when any of them changes,
+    also while the version stays the same.
     """
+    places = {Path(inspect.getfile(evaluation)).parent}
+    for base in recommender.__mro__:
+        package = base.__module__.partition(".")[0]
+        if package in ("bench", "builtins", "abc", "typing"):
+            continue
+        file = Path(inspect.getfile(base))
+        depth = base.__module__.count(".")
+        places.add(file.parents[depth - 1] if depth else file)
+    files = {f for place in places for f in (place.rglob("*.py") if place.is_dir() else [place])}
     digest = hashlib.sha256()
-    files = {
-        source
-        for base in recommender.__mro__
-        if base.__module__.partition(".")[0] not in ("bench", "builtins", "abc", "typing")
-        and (source := inspect.getsourcefile(base)) is not None
-    }
-    for source in sorted(files, key=lambda path: Path(path).name):
-        digest.update(Path(source).read_bytes())
+    for source in sorted(files, key=lambda path: (path.parent.name, path.name)):
+        digest.update(source.read_bytes())
     return f"{_distribution_version(recommender)}+{digest.hexdigest()[:12]}"
 
 

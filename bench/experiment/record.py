@@ -25,7 +25,7 @@ class CellKey:
     recommender
         Its registered name.
     recommender_version
-        Version of the distribution it comes from, or the hash of its plug-in file.
+        Version of the distribution it comes from and a hash of its source files.
     params
         Every hyper-parameter, defaults included.
     seed
@@ -33,7 +33,8 @@ class CellKey:
     deterministic
         Whether racing libraries were given one thread.
     protocol
-        Early stopping, sampled or exact evaluation: all settings of the run that move a number.
+        Device type, threads, early stopping, sampled or exact evaluation: all settings of the run
+        that move a number, be it in the last bit.
     """
 
     dataset: str

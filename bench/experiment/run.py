@@ -1,6 +1,7 @@
 """Running a plan: every cell that is not finished yet, one after the other."""
 
 import logging
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -55,6 +56,8 @@ def run_plan(
                 skipped.append(found)
                 progress.advance()
                 continue
+            if options.force:  # anew means from the start
+                shutil.rmtree(store.checkpoint_folder(cell.key), ignore_errors=True)
             if facts is None:
                 facts = dataset_facts(dataset, options)
             stored = run_cell(cell, dataset, title=title, facts=facts, options=options, store=store)

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from bench.errors import BenchError
+from bench.registry import Registry
+
 PLUGIN = """
 import numpy as np
 from baselines.poprank import PopRank
@@ -161,3 +164,21 @@ def test_intervals_and_the_other_tie_rule(run: Callable[..., Any]) -> None:
     assert outcome.code == 0
     assert "half" in outcome.out
     assert "95" in outcome.out
+
+
+def test_a_recommender_that_cannot_be_imported_is_left_out_of_a_run_of_all(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Registry.recommender
+
+    def some(self: Registry, name: str) -> Any:
+        if name not in ("rand", "poprank"):
+            raise BenchError(f"{name!r} cannot be imported: ImportError: no such library")
+        return real(self, name)
+
+    monkeypatch.setattr(Registry, "recommender", some)
+    outcome = run()
+    assert outcome.code == 0
+    assert "left out: 'warp' cannot be imported" in outcome.err
+    assert "2 made, 0 failed" in outcome.err
+    assert run("--recommenders", "warp").code == 2

@@ -10,7 +10,7 @@ from models import Crashing, NanLoss, NanScores, Scripted, ScriptParams
 
 from baselines.poprank import PopRank
 from bench.datasets.dataset import Dataset
-from bench.errors import BenchError
+from bench.errors import BenchError, StorageError
 from bench.experiment.cell import run_cell
 from bench.experiment.plan import Cell, RunOptions
 from bench.experiment.store import ResultStore, StoredCell
@@ -199,3 +199,15 @@ def test_results_that_cannot_be_stored_are_the_users_error(
         run(PopRank)
     assert not list(tmp_path.rglob("result.json"))
     assert not list(tmp_path.rglob(".tmp-*"))
+
+
+def test_a_checkpoint_that_cannot_be_written_ends_the_run(
+    run: Callable[..., StoredCell], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(*args: object) -> None:
+        raise StorageError("cannot write at x: the disk is full")
+
+    monkeypatch.setattr("bench.experiment.watcher.atomic_write_bytes", full)
+    with pytest.raises(StorageError, match="the disk is full"):
+        run(Scripted)
+    assert not list(tmp_path.rglob("result.json"))

@@ -1,5 +1,6 @@
 """Versions, git state, hardware and peak memory."""
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -36,8 +37,24 @@ def test_the_version_follows_the_code_of_a_plug_in(tmp_path: Path) -> None:
 
 def test_baselines_carry_the_suites_version() -> None:
     versions = {provenance.recommender_version(model) for model in (Vbpr, Warp)}
-    assert len(versions) == 2
+    assert len(versions) == 1  # what the baselines share is part of the version
     assert all(v.startswith(f"{provenance.suite_version()}+") for v in versions)
+
+
+def test_the_version_follows_the_modules_beside_a_class(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "third_party_models"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "model.py").write_text(
+        "from baselines.rand import Rand\nclass Other(Rand):\n    name = 'other'\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    other = importlib.import_module("third_party_models.model").Other
+    before = provenance.recommender_version(other)
+    (package / "sampling.py").write_text("x = 1\n")
+    assert provenance.recommender_version(other) != before
 
 
 def test_git_state_says_when_files_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,3 +80,23 @@ def test_validation_never_reads_the_test_items(
     assert record.best_epoch == 3
     # Picked by validation although it is the worst epoch for these test items.
     assert record.metrics["auc_strict.all"] < 0.5
+
+
+def test_force_begins_at_the_start_and_not_at_a_checkpoint(
+    toy_dataset: Dataset, make_cell: Callable[..., Cell], tmp_path: Path
+) -> None:
+    options = RunOptions(force=True)
+    cell = make_cell(Scripted, options=options)
+    store = ResultStore(tmp_path)
+    checkpoint = store.checkpoint_folder(cell.key) / "checkpoint.npz"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_bytes(b"of older code")
+    run_plan([cell], toy_dataset, title="Toy", options=options, store=store)
+    assert not checkpoint.exists()
+
+
+def test_device_and_threads_are_part_of_what_a_cell_is() -> None:
+    one, two = RunOptions(threads=1, device="cpu"), RunOptions(threads=2, device="cpu")
+    assert one.protocol() != two.protocol()
+    assert one.protocol() == RunOptions(threads=1, device="cpu", force=True).protocol()
+    assert one.protocol()["device"] == "cpu"
