@@ -3,7 +3,14 @@ from pathlib import Path
 
 import pytest
 
-from bench.errors import BenchError, HeldOutError, NotFittedError, unknown_name, user_io_errors
+from bench.errors import (
+    BenchError,
+    HeldOutError,
+    NotFittedError,
+    StorageError,
+    unknown_name,
+    user_io_errors,
+)
 
 
 def test_the_nearest_name_is_suggested() -> None:
