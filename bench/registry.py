@@ -7,6 +7,7 @@ is used, and a plug-in that fails to import is listed with its reason while the 
 import hashlib
 import importlib.util
 import inspect
+import re
 import sys
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
@@ -154,16 +155,21 @@ def _recommenders_in(path: Path) -> list[type[Recommender]]:
         ) from error
     # Each once, also where the file gives a class a second name.
     classes = dict.fromkeys(value for value in vars(module).values() if inspect.isclass(value))
-    found = [
-        value
-        for value in classes
-        if issubclass(value, Recommender)
-        and value.__module__ == name
-        and not inspect.isabstract(value)
-    ]
+    own = [v for v in classes if issubclass(v, Recommender) and v.__module__ == name]
+    found = [value for value in own if not inspect.isabstract(value)]
+    unfinished = [value for value in own if inspect.isabstract(value)]
+    if unfinished and not found:
+        lacking = ", ".join(sorted(unfinished[0].__abstractmethods__))
+        raise BenchError(f"plug-in {path}: class {unfinished[0].__name__} lacks {lacking}")
     if not found:
         raise BenchError(f"plug-in {path} defines no subclass of bench.recommender.Recommender")
     for value in found:
-        if not isinstance(getattr(value, "name", None), str):
-            raise BenchError(f"plug-in {path}: class {value.__name__} has no `name`")
+        for attribute in ("name", "label", "source"):
+            if not isinstance(getattr(value, attribute, None), str):
+                raise BenchError(f"plug-in {path}: class {value.__name__} has no `{attribute}`")
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", value.name):
+            raise BenchError(
+                f"plug-in {path}: the name {value.name!r} must be lower-case letters, digits, "
+                "- and _, because it names a folder of the results"
+            )
     return found

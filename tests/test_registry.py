@@ -146,6 +146,7 @@ def test_two_plugin_files_of_the_same_name(tmp_path: Path) -> None:
         ("x = 1", r"my_model.py defines no subclass of bench.recommender.Recommender"),
         ("from baselines.vbpr import Vbpr", "defines no subclass"),
         (PLUGIN.replace('name = "zero"', ""), "class Zero has no `name`"),
+        (PLUGIN.replace('"zero"', '"my/zero"'), "the name 'my/zero' must be lower-case"),
         (PLUGIN.replace('"zero"', "7"), "class Zero has no `name`"),
         (PLUGIN.replace('"zero"', '"vbpr"'), "the name 'vbpr' is taken; give the class another"),
         (PLUGIN + "\nclass Two(Zero):\n    pass\n", "the name 'zero' is taken"),

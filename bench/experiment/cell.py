@@ -95,7 +95,8 @@ def run_cell(
                 started = time.perf_counter()
                 recommender.fit(dataset.training, watch=watcher)
                 watcher.restore_best()
-                fit_seconds = time.perf_counter() - started - watcher.validation_seconds
+                fit_seconds = time.perf_counter() - started
+                fit_seconds -= watcher.validation_seconds - watcher.validation_seconds_before
                 started = time.perf_counter()
                 validation, test = _count(recommender, dataset, options)
                 evaluation_seconds = time.perf_counter() - started
@@ -115,7 +116,7 @@ def run_cell(
         dataset_facts=facts,
         metrics=metrics,
         n_users=n_users,
-        epochs=watcher.epochs if epochs is not None else None,
+        epochs=watcher.epochs or None,
         best_epoch=watcher.best_epoch,
         history=tuple(watcher.history),
         fit_seconds=fit_seconds,

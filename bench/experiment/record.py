@@ -77,7 +77,8 @@ class CellRecord:
     history
         Per epoch: epoch, validation_auc, loss.
     fit_seconds, evaluation_seconds
-        Wall time; the watcher's validation is part of neither: it is `validation_seconds`.
+        Wall time; the watcher's validation is part of neither: it is `validation_seconds`. Of a fit
+        that was resumed, the time since then.
     peak_memory_bytes
         Peak resident memory while the cell ran; see `peak_memory_scope`.
     provenance

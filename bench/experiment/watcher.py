@@ -75,6 +75,7 @@ class Watcher:
         self._without_best = 0
         self.history: list[dict[str, Any]] = []
         self.validation_seconds = 0.0
+        self.validation_seconds_before = 0.0  # of these, in the process that was interrupted
 
     @property
     def best_epoch(self) -> int | None:
@@ -131,6 +132,7 @@ class Watcher:
         self._best_auc = -math.inf if notes["best_auc"] is None else notes["best_auc"]
         self.history = notes["history"]
         self.validation_seconds = notes["validation_seconds"]
+        self.validation_seconds_before = self.validation_seconds
         self._progress.advance(self.epochs)
         _log.info("%s goes on after epoch %d", self._recommender.name, self.epochs)
         return _part(arrays, "training.")
