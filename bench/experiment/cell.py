@@ -11,10 +11,10 @@ import numpy as np
 
 from bench.datasets.dataset import Dataset
 from bench.errors import BenchError, StorageError
-from bench.evaluation.auc import TIES, auc_per_user
+from bench.evaluation.auc import TIES, cold_users
 from bench.evaluation.counts import RankCounts, count_ranks, count_sampled
-from bench.evaluation.ranking import mrr, ndcg_at_k, recall_at_k
-from bench.experiment.plan import COLD_BELOW, CUT_OFFS, Cell, RunOptions
+from bench.evaluation.ranking import ranking_metrics
+from bench.experiment.plan import COLD_BELOW, Cell, RunOptions
 from bench.experiment.provenance import (
     PeakMemory,
     describe_machine,
@@ -183,22 +183,16 @@ def per_user_of(dataset: Dataset, validation: RankCounts, test: RankCounts) -> P
 
 def metrics_of(dataset: Dataset, test: RankCounts) -> tuple[dict[str, float], dict[str, int]]:
     """Give every metric for All Items and Cold Items, under both tie rules, and the user counts."""
-    item_counts = dataset.training.train.item_counts
-    cold = np.zeros(dataset.n_users, dtype=bool)
     present = test.present
-    cold[present] = item_counts[dataset.test[present]] < COLD_BELOW
+    cold = present & cold_users(dataset.test, dataset.training.train.item_counts, COLD_BELOW)
     settings = {"all": present, "cold": cold}
     metrics: dict[str, float] = {}
-    for ties in TIES:
-        values = {f"auc_{ties}": auc_per_user(test, ties)}
-        for k in CUT_OFFS:
-            values[f"recall@{k}_{ties}"] = recall_at_k(test, k, ties)
-            values[f"ndcg@{k}_{ties}"] = ndcg_at_k(test, k, ties)
-        values[f"mrr_{ties}"] = mrr(test, ties)
-        for name, per_user in values.items():
+    for metric in ranking_metrics():
+        for ties in TIES:
+            per_user = metric.per_user(test, ties)
             for setting, users in settings.items():
                 if users.any():
-                    metrics[f"{name}.{setting}"] = float(per_user[users].mean())
+                    metrics[f"{metric.name}_{ties}.{setting}"] = float(per_user[users].mean())
     bad = [name for name, value in metrics.items() if not math.isfinite(value)]
     if bad:
         raise BenchError(f"not a number: {', '.join(bad)}")

@@ -15,9 +15,6 @@ from bench.registry import Registry
 
 __all__ = ["Cell", "RunOptions", "parse_settings", "plan_cells"]
 
-CUT_OFFS = (5, 10, 20)
-"""The k of Recall@k and NDCG@k."""
-
 COLD_BELOW = 5
 """An item is cold with fewer training interactions than this (section IV-C)."""
 
