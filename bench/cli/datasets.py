@@ -298,7 +298,7 @@ def _info_lines(name: str, record: DatasetRecord, facts: dict[str, Any]) -> list
         ("split seed", "none" if record.split_seed is None else str(record.split_seed)),
         ("split hash", record.split_hash),
         ("data hash", record.data_hash),
-        ("written", f"{record.created} by version {record.suite_version}"),
+        ("written", f"{facts['written']} by version {record.suite_version}"),
         ("size", f"{sum(record.file_sizes.values()) / 1e6:,.1f} MB"),
     ]
     for part, value in record.report.items():

@@ -2,15 +2,24 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from bench.datasets.hashed_file import HashedFile
 from bench.errors import BenchError
 
-__all__ = ["first_non_finite", "open_features", "stored_dtype", "write_features"]
+__all__ = [
+    "WrittenFeatures",
+    "first_non_finite",
+    "hash_of_features",
+    "open_features",
+    "stored_dtype",
+    "write_features",
+]
 
 _BLOCK_BYTES = 32 << 20
 
@@ -84,9 +93,29 @@ def first_non_finite(features: npt.NDArray[Any]) -> tuple[int, int] | None:
     return (first, count) if count else None
 
 
+@dataclass(frozen=True)
+class WrittenFeatures:
+    """What `write_features` wrote.
+
+    Attributes
+    ----------
+    content_hash
+        SHA-256 over dtype, shape and values.
+    file_hash
+        SHA-256 of the file.
+    shape, dtype
+        As stored.
+    """
+
+    content_hash: str
+    file_hash: str
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+
+
 def write_features(
     path: Path, features: npt.NDArray[Any], item_ids: Sequence[str]
-) -> tuple[str, tuple[int, int], np.dtype[Any]]:
+) -> WrittenFeatures:
     """Write features as C-ordered little-endian `.npy`, a block of rows at a time.
 
     Parameters
@@ -97,10 +126,6 @@ def write_features(
         (n_items, d), may be memory-mapped.
     item_ids
         For messages.
-
-    Returns
-    -------
-    SHA-256 over dtype, shape and values; shape; dtype as stored.
 
     Raises
     ------
@@ -117,17 +142,30 @@ def write_features(
             f"the features of item {item_ids[row]!r} (row {row}) are not finite "
             f"({count} such items); NaN and infinities are not allowed"
         )
-    digest = hashlib.sha256(f"{dtype.str}{shape}".encode())
+    digest = _content_digest(dtype, shape)
     # Not numpy.save: on a full disk its error carries no errno, so that it would read as a bug.
-    with path.open("wb") as handle:
+    with HashedFile(path) as file:
         np.lib.format.write_array_header_1_0(
-            handle, {"descr": dtype.str, "fortran_order": False, "shape": shape}
+            file, {"descr": dtype.str, "fortran_order": False, "shape": shape}
         )
         for _, block in _blocks(features):
             content = np.ascontiguousarray(block, dtype=dtype).data.cast("B")
             digest.update(content)
-            handle.write(content)
-    return digest.hexdigest(), shape, dtype
+            file.write(content)
+    return WrittenFeatures(digest.hexdigest(), file.sha256(), shape, dtype)
+
+
+def hash_of_features(features: npt.NDArray[Any]) -> str:
+    """Hash stored features as `write_features` did: SHA-256 over dtype, shape and values."""
+    dtype = stored_dtype(features.dtype)
+    digest = _content_digest(dtype, (int(features.shape[0]), int(features.shape[1])))
+    for _, block in _blocks(features):
+        digest.update(np.ascontiguousarray(block, dtype=dtype).data.cast("B"))
+    return digest.hexdigest()
+
+
+def _content_digest(dtype: np.dtype[Any], shape: tuple[int, int]) -> "hashlib._Hash":
+    return hashlib.sha256(f"{dtype.str}{shape}".encode())
 
 
 def _blocks(features: npt.NDArray[Any]) -> Iterator[tuple[int, npt.NDArray[Any]]]:

@@ -22,7 +22,12 @@ __all__ = [
     "read_record",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+_READABLE = (1, 2)
+# Version 1 held the time of writing, too. It is no property of the data, and kept two stores of the
+# same data from being the same bytes; it is read over.
+_DROPPED = frozenset({"created"})
+
 RECORD_FILE = "dataset.json"
 INTERACTIONS_FILE = "interactions.parquet"
 USERS_FILE = "users.arrow"
@@ -38,7 +43,7 @@ class DatasetRecord:
     Attributes
     ----------
     schema_version
-        Layout of the folder; another one than `SCHEMA_VERSION` is refused.
+        Layout of the folder; one that this suite does not know is refused.
     name, title
         Name on the command line; name in tables.
     source, licence
@@ -59,8 +64,8 @@ class DatasetRecord:
         Counts of the preparation: pairs read, repeats merged, users discarded and the like.
     file_hashes, file_sizes
         SHA-256 and bytes of every other file in the folder.
-    created, suite_version
-        Time (UTC, ISO 8601) and version of the suite that wrote it.
+    suite_version
+        Version of the suite that wrote it.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -85,7 +90,6 @@ class DatasetRecord:
     report: Mapping[str, Any]
     file_hashes: Mapping[str, str]
     file_sizes: Mapping[str, int]
-    created: str
     suite_version: str
 
     @property
@@ -110,12 +114,12 @@ class DatasetRecord:
         if not isinstance(value, dict):
             raise damaged(folder, f"{RECORD_FILE} is not a data-set record")
         version = value.get("schema_version")
-        if version != SCHEMA_VERSION:
+        if version not in _READABLE:
             raise BenchError(
                 f"{folder / RECORD_FILE}: schema version {version!r}, this suite reads "
-                f"{SCHEMA_VERSION}; use the suite version that wrote it or make the data set again"
+                f"{' and '.join(map(str, _READABLE))}; use the suite version that wrote it or make the data set again"
             )
-        content = dict(value)
+        content = {key: field for key, field in value.items() if key not in _DROPPED}
         try:
             content["category_names"] = tuple(content["category_names"])
             if content["feature_info"] is not None:

@@ -9,13 +9,9 @@ features.npy          float16 or float32 (n_items, d), if there are features
 oracle.npz            true user and item factors, if purchases are simulated
 """
 
-import datetime
-import hashlib
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +20,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bench.datasets.content_hash import ContentHashes
 from bench.datasets.dataset import (
     NO_ITEM,
     FeatureInfo,
     Interactions,
     split_hash,
 )
-from bench.datasets.feature_file import open_features, write_features
+from bench.datasets.feature_file import WrittenFeatures, open_features, write_features
+from bench.datasets.item_file import write_items
 from bench.datasets.reader import ImageColumn, open_dataset, verify
 from bench.datasets.record import (
     FEATURES_FILE,
@@ -44,7 +42,7 @@ from bench.datasets.record import (
     read_record,
 )
 from bench.errors import BenchError
-from bench.files import atomic_folder, atomic_write_json, sha256_of_arrays, sha256_of_file
+from bench.files import atomic_folder, atomic_write_json, sha256_of_file
 from bench.recommender import Factors
 
 __all__ = [
@@ -57,18 +55,6 @@ __all__ = [
     "verify",
     "write_dataset",
 ]
-
-# A batch is what lies in memory while images are written: so many items or so many bytes.
-_BATCH_ITEMS = 256
-_BATCH_BYTES = 32 << 20
-
-_ITEM_SCHEMA = pa.schema(
-    [
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("category", pa.int16()),
-        pa.field("image", pa.binary()),
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -94,7 +80,7 @@ def write_dataset(
     *,
     name: str,
     title: str,
-    source: str,
+    source: str | Callable[[], str],
     licence: str,
     train: Interactions,
     validation: npt.NDArray[np.int32],
@@ -109,19 +95,21 @@ def write_dataset(
     images: Iterable[bytes] | None = None,
     features: npt.NDArray[Any] | Path | None = None,
     feature_info: FeatureInfo | None = None,
-    report: Mapping[str, Any] | None = None,
+    report: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
     oracle: Factors | None = None,
 ) -> DatasetRecord:
     """Write a data set; whatever stood at `folder` before is replaced.
 
-    Images and features are streamed, so that memory does not grow with them.
+    Images and features are streamed, so that memory does not grow with them. Nothing that is
+    written depends on when or where: the same parts give the same bytes.
 
     Parameters
     ----------
     folder
         Where to; it exists with all its files afterwards, or not at all.
     name, title, source, licence, split_rule, split_seed, report
-        What the record says, see `DatasetRecord`.
+        What the record says, see `DatasetRecord`. `source` and `report` may be functions, which are
+        called once images and features are written, for what is only known by then.
     train
         Training interactions.
     validation, test
@@ -154,9 +142,10 @@ def write_dataset(
     users = np.arange(n_users)
     known = train.with_pairs(users, validation).with_pairs(users, test)
     the_split_hash = split_hash(train, validation, test)
-    hashes = {"split": the_split_hash, "items": _hash_of_texts(item_ids)}
-    shape: tuple[int, int] | None = None
-    dtype: np.dtype[Any] | None = None
+    hashes = ContentHashes(split=the_split_hash, item_ids=item_ids)
+    # Of the large files, which are hashed as they are written; the others are quickly read again.
+    file_hashes: dict[str, str] = {}
+    written: WrittenFeatures | None = None
     with atomic_folder(folder) as temporary:
         pq.write_table(
             _interactions_table(train, validation, test, timestamps),
@@ -164,17 +153,16 @@ def write_dataset(
             compression="zstd",
         )
         _write_ids(temporary / USERS_FILE, user_ids)
-        image_hash = _write_items(temporary / ITEMS_FILE, item_ids, categories, images)
-        if image_hash is not None:
-            hashes["images"] = image_hash
         if categories is not None:
-            names = _hash_of_texts(category_names)
-            hashes["categories"] = names + sha256_of_arrays(categories.astype(np.int16))
+            hashes.add_categories(categories, category_names)
+        file_hashes[ITEMS_FILE] = write_items(
+            temporary / ITEMS_FILE, item_ids, categories, images, hashes
+        )
         if features is not None:
             array = open_features(features) if isinstance(features, Path) else features
-            hashes["features"], shape, dtype = write_features(
-                temporary / FEATURES_FILE, array, item_ids
-            )
+            written = write_features(temporary / FEATURES_FILE, array, item_ids)
+            hashes.add_features(written.content_hash)
+            file_hashes[FEATURES_FILE] = written.file_hash
         if oracle is not None:
             np.savez(
                 temporary / ORACLE_FILE,
@@ -186,7 +174,7 @@ def write_dataset(
         record = DatasetRecord(
             name=name,
             title=title,
-            source=source,
+            source=source() if callable(source) else source,
             licence=licence,
             n_users=n_users,
             n_items=n_items,
@@ -196,16 +184,17 @@ def write_dataset(
             split_rule=split_rule,
             split_seed=split_seed,
             split_hash=the_split_hash,
-            data_hash=hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest(),
+            data_hash=hashes.data_hash(),
             feature_info=feature_info,
-            feature_dims=None if shape is None else shape[1],
-            feature_dtype=None if dtype is None else dtype.name,
+            feature_dims=None if written is None else written.shape[1],
+            feature_dtype=None if written is None else written.dtype.name,
             has_images=images is not None,
             has_oracle=oracle is not None,
-            report=dict(report or {}),
-            file_hashes={path.name: sha256_of_file(path) for path in files},
+            report=dict((report() if callable(report) else report) or {}),
+            file_hashes={
+                path.name: file_hashes.get(path.name) or sha256_of_file(path) for path in files
+            },
             file_sizes={path.name: path.stat().st_size for path in files},
-            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             suite_version=_suite_version(),
         )
         atomic_write_json(temporary / RECORD_FILE, record.to_json())
@@ -267,65 +256,6 @@ def _write_ids(path: Path, ids: Sequence[str]) -> None:
     table = pa.table({"id": pa.array(ids, pa.string())})
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
-
-
-def _write_items(
-    path: Path,
-    item_ids: Sequence[str],
-    categories: npt.NDArray[np.int16] | None,
-    images: Iterable[bytes] | None,
-) -> str | None:
-    """Write the items in batches of bounded size; give the hash of the images, if there are any."""
-    digest = hashlib.sha256()
-    n_items = len(item_ids)
-    start = 0
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, _ITEM_SCHEMA) as writer:
-        for batch in _image_batches(images) if images is not None else _empty_batches(n_items):
-            stop = start + len(batch)
-            if stop > n_items:
-                raise BenchError(f"more images than items: {n_items} items")
-            if images is not None:
-                for image in batch:
-                    digest.update(len(image or b"").to_bytes(8, "little"))
-                    digest.update(image or b"")
-            part = None if categories is None else categories[start:stop].astype(np.int16)
-            columns = [
-                pa.array(item_ids[start:stop], pa.string()),
-                pa.nulls(len(batch), pa.int16()) if part is None else pa.array(part, pa.int16()),
-                pa.array(batch, pa.binary()),
-            ]
-            writer.write_batch(pa.record_batch(columns, schema=_ITEM_SCHEMA))
-            start = stop
-    if start != n_items:
-        raise BenchError(f"{start} images for {n_items} items; every item needs one")
-    return digest.hexdigest() if images is not None else None
-
-
-def _image_batches(images: Iterable[bytes]) -> Iterator[Sequence[bytes | None]]:
-    batch: list[bytes | None] = []
-    n_bytes = 0
-    for image in images:
-        batch.append(image)
-        n_bytes += len(image)
-        if len(batch) == _BATCH_ITEMS or n_bytes >= _BATCH_BYTES:
-            yield batch
-            batch, n_bytes = [], 0
-    if batch:
-        yield batch
-
-
-def _empty_batches(n_items: int) -> Iterator[Sequence[bytes | None]]:
-    nothing = iter([None] * n_items)
-    while batch := list(islice(nothing, 1 << 16)):
-        yield batch
-
-
-def _hash_of_texts(texts: Sequence[str]) -> str:
-    digest = hashlib.sha256()
-    for text in texts:
-        content = text.encode()
-        digest.update(len(content).to_bytes(8, "little") + content)
-    return digest.hexdigest()
 
 
 def _suite_version() -> str:

@@ -312,7 +312,7 @@ def alter_json(folder: Path, **changes: Any) -> None:
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"schema_version": 99}, "schema version 99, this suite reads 1"),
+        ({"schema_version": 99}, "schema version 99, this suite reads 1 and 2"),
         ({"schema_version": None}, "schema version None"),
         ({"n_users": "3"}, "'n_users' should be int, is str"),
         ({"n_users": True}, "'n_users' should be int, is bool"),

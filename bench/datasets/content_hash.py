@@ -1,0 +1,63 @@
+"""The data hash: SHA-256 over everything that makes a data set what it is, whatever files hold it."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.files import sha256_of_arrays
+
+__all__ = ["ContentHashes"]
+
+
+class ContentHashes:
+    """Gathers the hashes of a data set's parts, in the order in which they come along.
+
+    Parameters
+    ----------
+    split
+        Hash of the three parts of the split.
+    item_ids
+        Outside names of the items.
+    """
+
+    def __init__(self, *, split: str, item_ids: Sequence[str]) -> None:
+        self._parts = {"split": split, "items": _hash_of_texts(item_ids)}
+        self._images: hashlib._Hash | None = None
+
+    def add_categories(self, categories: npt.NDArray[np.int16], names: Sequence[str]) -> None:
+        """Take in the categories."""
+        numbers = sha256_of_arrays(categories.astype(np.int16))
+        self._parts["categories"] = _hash_of_texts(names) + numbers
+
+    def add_features(self, content_hash: str) -> None:
+        """Take in the features, hashed as `bench.datasets.feature_file` does."""
+        self._parts["features"] = content_hash
+
+    def has_images(self) -> None:
+        """Say that there are images, if only for the items to come."""
+        self._images = self._images or hashlib.sha256()
+
+    def add_image(self, image: bytes) -> None:
+        """Take in the next item's image."""
+        self.has_images()
+        assert self._images is not None
+        self._images.update(len(image).to_bytes(8, "little"))
+        self._images.update(image)
+
+    def data_hash(self) -> str:
+        """Give the hash over all parts."""
+        parts = dict(self._parts)
+        if self._images is not None:
+            parts["images"] = self._images.hexdigest()
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _hash_of_texts(texts: Sequence[str]) -> str:
+    digest = hashlib.sha256()
+    for text in texts:
+        content = text.encode()
+        digest.update(len(content).to_bytes(8, "little") + content)
+    return digest.hexdigest()
