@@ -7,7 +7,7 @@ memory-mapped and read where they are used.
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -23,7 +23,16 @@ if TYPE_CHECKING:
 
     from bench.recommender import Factors
 
-__all__ = ["Dataset", "FeatureInfo", "Images", "Interactions", "NO_ITEM", "TrainingSet"]
+__all__ = [
+    "Dataset",
+    "FeatureInfo",
+    "Images",
+    "Interactions",
+    "NO_ITEM",
+    "TrainingSet",
+    "repeats_training",
+    "split_hash",
+]
 
 NO_ITEM = -1
 """Stands where a user has no validation or no test item."""
@@ -306,6 +315,32 @@ class Dataset:
         """All of a user's items, P, V and T of section IV-A: what no negative is drawn from."""
         users = np.arange(self.n_users)
         return self.training.train.with_pairs(users, self.validation).with_pairs(users, self.test)
+
+    @cached_property
+    def repeats(self) -> npt.NDArray[np.bool_]:
+        """Users whose validation or test item is one of their training items: bool (n_users,)."""
+        train = self.training.train
+        return repeats_training(train, self.validation) | repeats_training(train, self.test)
+
+    def without_repeats(self) -> "Dataset":
+        """Give this data set with nothing held out of the users in `repeats`.
+
+        They are trained on as before, and neither validated nor tested; a held-out item of theirs
+        that repeats nothing is no longer counted in `n_interactions`.
+        """
+        validation, test = (
+            np.where(self.repeats, NO_ITEM, items).astype(np.int32)
+            for items in (self.validation, self.test)
+        )
+        return replace(self, validation=validation, test=test)
+
+
+def repeats_training(
+    train: Interactions, held_out: npt.NDArray[np.int32]
+) -> npt.NDArray[np.bool_]:
+    """Say whose held-out item is among the same user's training items: bool (n_users,)."""
+    present = held_out != NO_ITEM
+    return present & train.contains(np.arange(train.n_users), np.where(present, held_out, 0))
 
 
 def split_hash(

@@ -1,4 +1,4 @@
-"""Writing a large file and knowing its SHA-256 at the end, without reading it again."""
+"""Large files that are hashed while they are written or read, so that one pass does both."""
 
 import hashlib
 import os
@@ -6,9 +6,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-__all__ = ["HashedFile"]
+from bench.errors import BenchError
+
+__all__ = ["HashedFile", "HashingReader"]
 
 _WRITE_OUT_BYTES = 64 << 20
+_READ_BYTES = 4 << 20
 
 
 class HashedFile:
@@ -80,3 +83,77 @@ class HashedFile:
                 os.POSIX_FADV_DONTNEED,
             )
         self._written_out = self.size
+
+
+class HashingReader:
+    """Reads pieces of a file by offset and hashes the whole of it, in one pass where it can.
+
+    As long as pieces are asked for front to back, what lies between them is read and hashed on the
+    way; a piece further back is read on its own.
+
+    Parameters
+    ----------
+    path
+        The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = path.open("rb", buffering=0)
+        self._digest = hashlib.sha256()
+        self._hashed = 0
+        self._window = memoryview(b"")
+        self._window_start = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Give `length` bytes from `offset` on.
+
+        Raises
+        ------
+        BenchError
+            The file ends before.
+        """
+        parts = []
+        while length > 0:
+            piece = self._piece(offset, length)
+            if not len(piece):
+                raise BenchError(f"{self._path}: ends early; it was changed while it was read")
+            parts.append(bytes(piece))
+            offset += len(piece)
+            length -= len(piece)
+        return b"".join(parts)
+
+    def sha256(self) -> str:
+        """Read what was not read yet and give the hash of the whole file."""
+        while len(self._next_block()):
+            pass
+        return self._digest.hexdigest()
+
+    def _piece(self, offset: int, length: int) -> memoryview:
+        """Give some of the wanted bytes, nothing at the file's end."""
+        while offset >= self._hashed and len(self._next_block()):
+            pass
+        start = offset - self._window_start
+        if 0 <= start < len(self._window):
+            return self._window[start : start + length]
+        self._file.seek(offset)  # behind the window: not hashed again
+        return memoryview(self._file.read(length))
+
+    def _next_block(self) -> memoryview:
+        self._file.seek(self._hashed)
+        self._window_start = self._hashed
+        self._window = memoryview(self._file.read(_READ_BYTES))
+        self._digest.update(self._window)
+        self._hashed += len(self._window)
+        return self._window

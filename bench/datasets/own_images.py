@@ -1,12 +1,11 @@
 """The images of one's own data: found for every item, decoded once to be sure, stored verbatim."""
 
-import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from joblib import Parallel, delayed
-from PIL import Image
 
+from bench.datasets.decoding import try_to_decode
 from bench.device import available_threads
 from bench.errors import BenchError
 from bench.progress import Progress
@@ -102,12 +101,4 @@ def _read(path: Path) -> tuple[bytes, str | None]:
         content = path.read_bytes()
     except OSError as error:
         return b"", error.strerror or str(error)
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            image.load()
-    # Pillow's decoders raise what they please: OSError, SyntaxError, ValueError, struct.error,
-    # DecompressionBombError; whichever it is, the image cannot be decoded.
-    except Exception as error:
-        text = " ".join(str(error).split()) or type(error).__name__
-        return content, "no image format that is known" if "cannot identify" in text else text
-    return content, None
+    return content, try_to_decode(content).flaw

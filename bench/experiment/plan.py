@@ -40,6 +40,9 @@ class RunOptions:
     sampled
         None ranks against the whole catalogue; a number ranks against so many random items, as
         the authors' released code does with 100.
+    drop_repeats
+        Leave users out of the evaluation whose validation or test item is one of their training
+        items.
     checkpoint_seconds
         Least time between two checkpoints of a fit that can be resumed.
     force
@@ -53,6 +56,7 @@ class RunOptions:
     patience: int = 10
     validate_every: int | None = None
     sampled: int | None = None
+    drop_repeats: bool = False
     checkpoint_seconds: float = 60.0
     force: bool = False
 
@@ -79,6 +83,7 @@ class RunOptions:
             "patience": self.patience,
             "validate_every": self.validate_every,
             "sampled": self.sampled,
+            "drop_repeats": self.drop_repeats,
         }
 
     def epochs_between_validations(self, max_epochs: int | None) -> int:

@@ -33,8 +33,8 @@ class CellKey:
     deterministic
         Whether racing libraries were given one thread.
     protocol
-        Device type, threads, early stopping, sampled or exact evaluation: all settings of the run
-        that move a number, be it in the last bit.
+        Device type, threads, early stopping, sampled or exact evaluation, users left out: all
+        settings of the run that move a number, be it in the last bit.
     """
 
     dataset: str

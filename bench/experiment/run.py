@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from bench.datasets.dataset import Dataset
 from bench.evaluation.oracle import oracle_auc
 from bench.experiment.cell import run_cell
@@ -47,6 +49,7 @@ def run_plan(
         Results cannot be written.
     """
     facts: dict[str, Any] | None = None
+    evaluated = dataset.without_repeats() if options.drop_repeats else dataset
     made: list[StoredCell] = []
     skipped: list[StoredCell] = []
     with Progress(f"run on {dataset.name}", len(cells), unit="cell") as progress:
@@ -60,7 +63,9 @@ def run_plan(
                 shutil.rmtree(store.checkpoint_folder(cell.key), ignore_errors=True)
             if facts is None:
                 facts = dataset_facts(dataset, options)
-            stored = run_cell(cell, dataset, title=title, facts=facts, options=options, store=store)
+            stored = run_cell(
+                cell, evaluated, title=title, facts=facts, options=options, store=store
+            )
             made.append(stored)
             _report(stored)
             progress.advance()
@@ -96,13 +101,15 @@ def dataset_facts(dataset: Dataset, options: RunOptions) -> dict[str, Any]:
         "n_categories": len(training.category_names) or None,
         "split_rule": dataset.split_rule,
         "features": info.description if info else None,
+        "n_repeats": int(np.count_nonzero(dataset.repeats)),
     }
     if dataset.oracle is None:
         return facts
+    evaluated = dataset.without_repeats() if options.drop_repeats else dataset
     facts["oracle_auc"] = oracle_auc(
         dataset.oracle,
-        dataset.test,
-        dataset.known,
+        evaluated.test,
+        evaluated.known,
         training.train.item_counts,
         device=options.device,
         threads=options.threads,

@@ -1,7 +1,7 @@
 """From stored cells to the numbers of a table: what may be joined is joined, nothing else.
 
-Cells meet in one block only when data set, data hash, split hash and sampling agree; seeds are
-averaged only within one configuration (version, hyper-parameters, determinism, protocol).
+Cells meet in one block only when data set, data hash, split hash, sampling and the users left out
+agree; seeds are averaged only within one configuration (version, hyper-parameters, determinism, protocol).
 """
 
 import json
@@ -36,6 +36,9 @@ __all__ = [
 ]
 
 Setting = Literal["all", "cold"]
+
+_Place = tuple[str, str, str, int, bool]
+"""Data set, data hash, split hash, sampled items (0: exact), repeats dropped."""
 
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in ranking_metrics()}
 
@@ -82,7 +85,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """All recommenders on one data set with one content, one split and one way of sampling.
+    """All recommenders on one data set with one content, one split and one way of evaluating.
 
     Attributes
     ----------
@@ -90,6 +93,8 @@ class Block:
         As in the cells' keys.
     sampled
         Negatives drawn per user; None for the exact evaluation.
+    drop_repeats
+        Whether users whose held-out item is one of their training items were left out.
     title
         The data set's name in tables, with a hash where one name stands for several contents.
     facts
@@ -102,6 +107,7 @@ class Block:
     data_hash: str
     split_hash: str
     sampled: int | None
+    drop_repeats: bool
     title: str
     facts: Mapping[str, Any]
     entries: Mapping[str, Entry]
@@ -142,14 +148,21 @@ def collect(cells: Iterable[StoredCell]) -> tuple[Block, ...]:
         Two cells of one block were evaluated on different users: their means cannot stand side by
         side.
     """
-    groups: dict[tuple[str, str, str, int], dict[str, list[StoredCell]]] = {}
+    groups: dict[_Place, dict[str, list[StoredCell]]] = {}
     for cell in cells:
         key = cell.record.key
-        place = (key.dataset, key.data_hash, key.split_hash, _sampled(cell.record) or 0)
+        place = (
+            key.dataset,
+            key.data_hash,
+            key.split_hash,
+            _sampled(cell.record) or 0,
+            _drop_repeats(cell.record),
+        )
         groups.setdefault(place, {}).setdefault(key.recommender, []).append(cell)
 
     blocks = []
-    for (dataset, data_hash, split_hash, sampled), by_recommender in groups.items():
+    for place, by_recommender in groups.items():
+        dataset, data_hash, split_hash, sampled, drop_repeats = place
         entries = {name: _entry(by_recommender[name]) for name in _ordered(by_recommender)}
         _require_same_users(entries, dataset)
         newest = max((e.newest for e in entries.values()), key=made_at)
@@ -159,6 +172,7 @@ def collect(cells: Iterable[StoredCell]) -> tuple[Block, ...]:
                 data_hash=data_hash,
                 split_hash=split_hash,
                 sampled=sampled or None,
+                drop_repeats=drop_repeats,
                 title=_title(newest, list(groups)),
                 facts=newest.dataset_facts,
                 entries=entries,
@@ -220,7 +234,11 @@ def _sampled(record: CellRecord) -> int | None:
     return record.key.protocol.get("sampled") or None
 
 
-def _title(record: CellRecord, places: list[tuple[str, str, str, int]]) -> str:
+def _drop_repeats(record: CellRecord) -> bool:
+    return bool(record.key.protocol.get("drop_repeats"))
+
+
+def _title(record: CellRecord, places: list[_Place]) -> str:
     """Name a block, by hash too where the data set's name alone would not tell it from others."""
     key = record.key
     same = [place for place in places if place[0] == key.dataset]
@@ -231,6 +249,8 @@ def _title(record: CellRecord, places: list[tuple[str, str, str, int]]) -> str:
         marks.append(f"split {key.split_hash[:8]}")
     if (sampled := _sampled(record)) is not None:
         marks.append(f"{sampled} sampled")
+    if _drop_repeats(record):
+        marks.append("repeats dropped")
     return f"{record.dataset_title} [{', '.join(marks)}]" if marks else record.dataset_title
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from bench.evaluation.auc import Ties
 from bench.report.aggregate import METRICS, Block, Entry, Estimate, Setting, estimate
-from bench.report.foot import table3_foot
+from bench.report.foot import is_other_item_set, table3_foot
 from bench.report.layout import DASH, Cell, Column, Notes, Row, Table
-from bench.report.published import Published
+from bench.report.published import OTHER_ITEM_SET, Published
 
 __all__ = ["Comparison", "improvement_percent"]
 
@@ -162,6 +162,7 @@ class Comparison:
                     "data_hash": block.data_hash,
                     "split_hash": block.split_hash,
                     "sampled": block.sampled,
+                    "drop_repeats": block.drop_repeats,
                     "setting": setting,
                     "improvement": title,
                     "percent": percent,
@@ -176,6 +177,7 @@ class Comparison:
             "data_hash": block.data_hash,
             "split_hash": block.split_hash,
             "sampled": block.sampled,
+            "drop_repeats": block.drop_repeats,
             "setting": setting,
             "recommender": name,
             "label": label,
@@ -192,6 +194,7 @@ class Comparison:
             "status": "missing",
             "note": None,
             "paper": None,
+            "paper_note": None,
         }
 
     def _tidy(
@@ -209,6 +212,8 @@ class Comparison:
         row |= {"note": reason, "best": is_best}
         if self.metric == "auc":
             row["paper"] = self.published.auc(block.dataset, setting, name)
+            if row["paper"] is not None and is_other_item_set(block, self.published):
+                row["paper_note"] = OTHER_ITEM_SET
         if entry is not None:
             row |= {"status": "finished" if entry.runs else "failed", "seeds": list(entry.seeds)}
         if value is not None:
@@ -286,6 +291,7 @@ def _block_facts(block: Block) -> dict[str, Any]:
         "data_hash": block.data_hash,
         "split_hash": block.split_hash,
         "sampled": block.sampled,
+        "drop_repeats": block.drop_repeats,
         "facts": dict(block.facts),
         "recommenders": {
             name: {

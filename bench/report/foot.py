@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from bench.evaluation.auc import Ties
 from bench.experiment.plan import COLD_BELOW
 from bench.report.aggregate import METRICS, Block, Entry, Setting, estimate
-from bench.report.published import Published
+from bench.report.published import OTHER_ITEM_SET, Published
 
-__all__ = ["table3_foot"]
+__all__ = ["is_other_item_set", "table3_foot"]
 
 
 def table3_foot(
@@ -56,13 +56,50 @@ def table3_foot(
             "taste itself; a reference, not a competitor."
         )
     lines.extend(_made_how(entries))
-    datasets = dict.fromkeys(block.dataset for block in blocks)
-    lines.extend(
-        published.notes[name]
-        for name in datasets
-        if name in published.notes and _differs(name, blocks, published)
-    )
+    if metric == "auc":
+        lines.extend(line for block in blocks for line in _paper_lines(block, published))
+    differing = dict.fromkeys(b.dataset for b in blocks if is_other_item_set(b, published))
+    lines.extend(published.notes[name] for name in differing if name in published.notes)
+    if metric == "auc" and published.authors_log.dataset in {block.dataset for block in blocks}:
+        lines.append(_log_line(published))
     return tuple(lines)
+
+
+def is_other_item_set(block: Block, published: Published) -> bool:
+    """Say whether a block of one of the paper's data sets rests on other users or items."""
+    facts = block.facts
+    return published.is_other_item_set(block.dataset, facts.get("n_users"), facts.get("n_items"))
+
+
+def _paper_lines(block: Block, published: Published) -> list[str]:
+    """Give the paper's row for the recommenders shown."""
+    texts = []
+    settings: tuple[tuple[Setting, str], ...] = (("all", "All"), ("cold", "Cold"))
+    for setting, title in settings:
+        known = {
+            entry.label: value
+            for name, entry in block.entries.items()
+            if (value := published.auc(block.dataset, setting, name)) is not None
+        }
+        if known:
+            values = ", ".join(f"{label} {value:.4f}" for label, value in known.items())
+            texts.append(f"{title}: {values}")
+    if not texts:
+        return []
+    mark = f" ({OTHER_ITEM_SET})" if is_other_item_set(block, published) else ""
+    return [f"{block.title}: the paper's Table III{mark} has {'; '.join(texts)}."]
+
+
+def _log_line(published: Published) -> str:
+    log = published.authors_log
+    best = log.best
+    title = published.table2[log.dataset].title
+    return (
+        f"{title}: the authors' log for the published archive has DVBPR (K={log.factors}, "
+        f"{log.sampled} sampled items) at {best.test:.4f} on the test items, in epoch "
+        f"{best.epoch}, whose validation AUC {best.validation:.4f} is its best; "
+        f"`--sampled {log.sampled}` evaluates alike."
+    )
 
 
 def _protocol(blocks: Sequence[Block]) -> list[str]:
@@ -113,6 +150,7 @@ def _block_lines(block: Block, metric: str, ties: Ties) -> list[str]:
         f"{block.title}: data {block.data_hash[:12]}, split {block.split_hash[:12]} ({rule}); "
         f"{_seeds(entry for entry in entries if entry.runs)}."
     ]
+    lines.extend(_repeats(block))
     visual = [entry.label for entry in entries if "features" in entry.newest.needs]
     features = block.facts.get("features")
     if visual and features:
@@ -131,6 +169,19 @@ def _block_lines(block: Block, metric: str, ties: Ties) -> list[str]:
             f"{block.title}: {popularity.label} under {rule} for ties: {', '.join(values)}."
         )
     return lines
+
+
+def _repeats(block: Block) -> list[str]:
+    """Say what became of the users whose held-out item is one of their training items."""
+    count = block.facts.get("n_repeats") or 0
+    whose = "whose validation or test item is one of their own training items"
+    if block.drop_repeats:
+        left_out = f"{count:,} {'user is' if count == 1 else 'users are'} left out"
+        return [f"{block.title}: {left_out} {whose} (--drop-repeats)."]
+    if not count:
+        return []
+    counted = f"{count:,} {'user is' if count == 1 else 'users are'} counted"
+    return [f"{block.title}: {counted} {whose}; --drop-repeats leaves them out."]
 
 
 def _seeds(entries: Iterable[Entry]) -> str:
@@ -167,11 +218,3 @@ def _made_how(entries: Sequence[Entry]) -> list[str]:
         )
     return lines
 
-
-def _differs(dataset: str, blocks: Sequence[Block], published: Published) -> bool:
-    paper = published.table2[dataset]
-    return any(
-        (block.facts.get("n_users"), block.facts.get("n_items")) != (paper.n_users, paper.n_items)
-        for block in blocks
-        if block.dataset == dataset
-    )

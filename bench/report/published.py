@@ -1,4 +1,4 @@
-"""The paper's own numbers: Tables II, III and IV as printed, from results/paper.json."""
+"""The paper's own numbers, as printed, and the authors' log, from results/paper.json."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,11 @@ from typing import Any, Literal
 from bench.errors import BenchError
 
 __all__ = [
+    "ArchiveCounts",
+    "AuthorsLog",
     "DesignRow",
+    "LogLine",
+    "OTHER_ITEM_SET",
     "PaperColumn",
     "PaperRow",
     "Published",
@@ -18,6 +22,10 @@ __all__ = [
     "ValueWithSd",
     "load_published",
 ]
+
+
+OTHER_ITEM_SET = "other item set"
+"""Marks the paper's numbers where the data set in hand is not the one the paper had."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,15 +113,69 @@ class DesignRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ArchiveCounts:
+    """What a published archive holds, where that is not what Table II counts."""
+
+    n_users: int
+    n_items: int
+    n_interactions: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogLine:
+    """The AUC after one epoch, on the test and on the validation items."""
+
+    epoch: int
+    test: float
+    validation: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthorsLog:
+    """What the authors' released code printed while it trained the released model.
+
+    Attributes
+    ----------
+    dataset
+        The data set, as its archive holds it.
+    recommender
+        Name in this suite.
+    factors
+        Dimensions of the user and item vectors; the paper's Table III has 50.
+    sampled
+        Random items that each held-out item was ranked against.
+    epochs
+        The lines that are known, by epoch.
+    """
+
+    dataset: str
+    recommender: str
+    factors: int
+    sampled: int
+    epochs: tuple[LogLine, ...]
+
+    @property
+    def best(self) -> LogLine:
+        """The epoch with the best validation AUC."""
+        return max(self.epochs, key=lambda line: line.validation)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Published:
-    """The published tables.
+    """What is published.
 
     Attributes
     ----------
     source
         Citation.
+    sources
+        Where each part below is from.
     notes
         By data set: what keeps the published files from giving the published numbers.
+    archives
+        By data set: what its published archive holds, where Table II counts another item set.
+    authors_log
+        The authors' own figures for one of these archives.
     table2
         By data set, in the paper's order.
     columns
@@ -125,7 +187,10 @@ class Published:
     """
 
     source: str
+    sources: Mapping[str, str]
     notes: Mapping[str, str]
+    archives: Mapping[str, ArchiveCounts]
+    authors_log: AuthorsLog
     table2: Mapping[str, PublishedCounts]
     columns: tuple[PaperColumn, ...]
     table3: tuple[PaperRow, ...]
@@ -137,6 +202,12 @@ class Published:
             if (row.dataset, row.setting) == (dataset, setting):
                 return row.auc.get(recommender)
         return None
+
+
+    def is_other_item_set(self, dataset: str, n_users: object, n_items: object) -> bool:
+        """Say whether a data set of that name and those counts is not the one the paper had."""
+        paper = self.table2.get(dataset)
+        return paper is not None and (n_users, n_items) != (paper.n_users, paper.n_items)
 
 
 @cache
@@ -170,7 +241,10 @@ def read_published(path: Path) -> Published:
         value = json.loads(path.read_text(encoding="utf-8"))
         return Published(
             source=value["source"],
+            sources=value["sources"],
             notes=value["notes"],
+            archives={name: ArchiveCounts(**row) for name, row in value["archives"].items()},
+            authors_log=_authors_log(value["authors_log"]),
             table2={name: PublishedCounts(**row) for name, row in value["table2"].items()},
             columns=tuple(PaperColumn(**column) for column in value["table3"]["columns"]),
             table3=tuple(PaperRow(**row) for row in value["table3"]["rows"]),
@@ -180,6 +254,10 @@ def read_published(path: Path) -> Published:
         raise BenchError(
             f"{path}: cannot read the published tables ({error!r}); restore the file"
         ) from None
+
+
+def _authors_log(value: Mapping[str, Any]) -> AuthorsLog:
+    return AuthorsLog(**{**value, "epochs": tuple(LogLine(**line) for line in value["epochs"])})
 
 
 def _design_row(row: Mapping[str, Any]) -> DesignRow:

@@ -10,7 +10,7 @@ from bench.experiment.store import StoredCell
 from bench.report.aggregate import METRICS, collect, made_at
 from bench.report.comparison import Comparison
 from bench.report.layout import Cell, Column, Row, Table
-from bench.report.published import Published, PublishedCounts, load_published
+from bench.report.published import OTHER_ITEM_SET, Published, load_published
 
 __all__ = ["table2", "table3"]
 
@@ -54,10 +54,13 @@ def table2(cells: Iterable[StoredCell]) -> Table:
         paper = published.table2.get(dataset)
         if paper is not None:
             theirs = {name: getattr(paper, name) for name in _COUNTS}
-            rows.append(_counts_row("", "paper", theirs, rule=False))
+            other = published.is_other_item_set(dataset, counts["n_users"], counts["n_items"])
+            source = f"paper ({OTHER_ITEM_SET})" if other else "paper"
+            rows.append(_counts_row("", source, theirs, rule=False))
             tidy.append({"dataset": dataset, "title": title, "source": "paper", **theirs})
             tidy[-1]["data_hash"] = None
-            foot.extend(_difference(dataset, counts, paper, published))
+            tidy[-1]["note"] = OTHER_ITEM_SET if other else None
+            foot.extend(_difference(title, dataset, counts, published) if other else [])
     if has_paper:
         foot.append(f"Paper: {published.source}")
     return Table(
@@ -128,8 +131,17 @@ def _counts_row(title: str, source: str | None, counts: Mapping[str, Any], *, ru
 
 
 def _difference(
-    dataset: str, counts: Mapping[str, Any], paper: PublishedCounts, published: Published
+    title: str, dataset: str, counts: Mapping[str, Any], published: Published
 ) -> list[str]:
     """Say what is known where the data set in hand is not the one the paper counted."""
-    same = (counts["n_users"], counts["n_items"]) == (paper.n_users, paper.n_items)
-    return [published.notes[dataset]] if not same and dataset in published.notes else []
+    lines = [published.notes[dataset]] if dataset in published.notes else []
+    archive = published.archives.get(dataset)
+    if archive is not None:
+        ours = tuple(counts[name] for name in ("n_users", "n_items", "n_interactions"))
+        expected = (archive.n_users, archive.n_items, archive.n_interactions)
+        verdict = "these are" if ours == expected else "these are not"
+        lines.append(
+            f"{title}: {verdict} the counts known of the published archive "
+            f"({expected[0]:,} users, {expected[1]:,} items, {expected[2]:,} interactions)."
+        )
+    return lines

@@ -1,0 +1,103 @@
+"""The four data sets of Table II, as far as converting their archives differs."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.datasets.hosts import ARCHIVES
+from bench.errors import BenchError, unknown_name
+
+if TYPE_CHECKING:
+    from bench.datasets.archive import Archive
+
+__all__ = ["FASHION_CATEGORIES", "PUBLISHED_SETS", "Categories", "PublishedSet", "published_set"]
+
+FASHION_CATEGORIES = (
+    "men's tops",
+    "women's tops",
+    "men's bottoms",
+    "women's bottoms",
+    "men's shoes",
+    "women's shoes",
+)
+"""What the positions of `c` stand for; read off the images that the authors' code drew per class
+(kang205/DVBPR, GAN/samples/test_arange_0.png to test_arange_5.png)."""
+
+
+@dataclass(frozen=True)
+class Categories:
+    """The categories of a catalogue.
+
+    Attributes
+    ----------
+    numbers
+        int16 (n_items,): into `names`.
+    names
+        In the order of their numbers.
+    report
+        How they came about, for the data set's record.
+    """
+
+    numbers: npt.NDArray[np.int16]
+    names: tuple[str, ...]
+    report: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedSet:
+    """One published data set.
+
+    Attributes
+    ----------
+    name
+        The name on the command line.
+    title
+        Its name in Table II.
+    categories
+        Where an item's category is found: the one-hot vector `c`, the taxonomy paths, or nowhere.
+    """
+
+    name: str
+    title: str
+    categories: Literal["one-hot", "taxonomy", "none"]
+
+    @property
+    def licence(self) -> str:
+        """What may be done with the archive."""
+        return ARCHIVES[self.name].licence
+
+    def categories_of(self, archive: "Archive", *, level: int | None = None) -> Categories | None:
+        """Give the items' categories; None for a data set that has none.
+
+        Parameters
+        ----------
+        archive
+            The archive that was read.
+        level
+            Level of the taxonomy path; None for the default.
+
+        Raises
+        ------
+        BenchError
+            The archive lacks what the categories are read from.
+        """
+        if self.categories == "one-hot":
+            return self._from_one_hot(archive)
+        if self.categories == "taxonomy":
+            return self._from_taxonomy(archive, level)
+        return None
+
+    def _from_one_hot(self, archive: "Archive") -> Categories:
+        if archive.categories is None:
+            raise BenchError(
+                f"{archive.path}: its items have no category vector `c`, which {self.name} needs; "
+                "name the data set it is with --as"
+            )
+        return _numbered(
+            archive.categories.astype(np.int16),
+            FASHION_CATEGORIES,
+            {"read_from": "the one-hot vector c"},
+            where=archive.path.name,
+        )
