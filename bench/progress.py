@@ -24,18 +24,31 @@ class Progress:
         Number of steps, None where it is not known.
     unit
         What one step is.
+    scaled
+        Write large counts short, in powers of 1000: "1.25G/3.50G B".
+    initial
+        Steps that were done before; they count as done, not for the speed.
     every_seconds
         Off a terminal: the least time between two log lines.
     """
 
     def __init__(
-        self, label: str, total: int | None = None, *, unit: str = "it", every_seconds: float = 30.0
+        self,
+        label: str,
+        total: int | None = None,
+        *,
+        unit: str = "it",
+        scaled: bool = False,
+        initial: int = 0,
+        every_seconds: float = 30.0,
     ) -> None:
         self._label = label
         self._total = total
         self._unit = unit
         self._every_seconds = every_seconds
-        self._done = 0
+        self._scaled = scaled
+        self._initial = initial
+        self._done = initial
         self._last_line = time.monotonic()
         self._note = ""
         self._bar: tqdm | None = None  # type: ignore[type-arg]  # the stubs make it generic, the class is not
@@ -46,6 +59,8 @@ class Progress:
                 total=self._total,
                 desc=self._label,
                 unit=self._unit,
+                unit_scale=self._scaled,
+                initial=self._initial,
                 leave=False,
                 dynamic_ncols=True,
                 file=sys.stderr,
@@ -62,8 +77,12 @@ class Progress:
             self._bar.update(steps)
         elif time.monotonic() - self._last_line >= self._every_seconds:
             self._last_line = time.monotonic()
-            of = f"/{self._total}" if self._total is not None else ""
-            _log.info("%s: %d%s %s %s", self._label, self._done, of, self._unit, self._note)
+            of = f"/{self._count(self._total)}" if self._total is not None else ""
+            done = self._count(self._done)
+            _log.info("%s: %s%s %s %s", self._label, done, of, self._unit, self._note)
+
+    def _count(self, steps: int) -> str:
+        return tqdm.format_sizeof(steps) if self._scaled else str(steps)
 
     def __exit__(
         self,
