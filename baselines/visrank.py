@@ -59,6 +59,11 @@ class VisRank(Recommender):
         """One when deterministic: the last bits of a product depend on how threads share it."""
         return 1 if self.runtime.deterministic else self.runtime.threads
 
+    @property
+    def device_used(self) -> str:
+        """The CPU or a GPU, as the run says."""
+        return resolve_device(self.runtime.device).type
+
     def state(self) -> State:
         """Give the users' items; the features stay with the data set."""
         return {"indptr": self._train.indptr.copy(), "indices": self._train.indices.copy()}

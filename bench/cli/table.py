@@ -7,6 +7,7 @@ from typing import get_args
 
 import click
 
+from bench.cli.options import results_option
 from bench.errors import BenchError
 from bench.evaluation.auc import Ties
 from bench.experiment.store import ResultStore, StoredCell
@@ -56,13 +57,7 @@ _RENDERERS: dict[str, Callable[[Table], str]] = {
     show_default=True,
     help="Table 3: another metric in the same layout.",
 )
-@click.option(
-    "--results",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("results"),
-    show_default=True,
-    help="Folder that `bench run` wrote its results to.",
-)
+@results_option
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
