@@ -335,9 +335,7 @@ class Dataset:
         return replace(self, validation=validation, test=test)
 
 
-def repeats_training(
-    train: Interactions, held_out: npt.NDArray[np.int32]
-) -> npt.NDArray[np.bool_]:
+def repeats_training(train: Interactions, held_out: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
     """Say whose held-out item is among the same user's training items: bool (n_users,)."""
     present = held_out != NO_ITEM
     return present & train.contains(np.arange(train.n_users), np.where(present, held_out, 0))

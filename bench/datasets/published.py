@@ -85,7 +85,9 @@ def import_archive(
     kind = published_set(as_name)
     check_name(name, data_dir, force=force, source=as_name)
     if category_level is not None and kind.categories != "taxonomy":
-        raise BenchError(f"--category-level is for Amazon Women and Men; leave it out for {as_name}")
+        raise BenchError(
+            f"--category-level is for Amazon Women and Men; leave it out for {as_name}"
+        )
     remove_leftovers(data_dir)
     archive = read_archive(path)
     _check_space(archive, data_dir, name, with_features=features is not None, dtype=feature_dtype)
@@ -250,7 +252,9 @@ class _ArchiveImages:
 
     def report(self) -> dict[str, Any]:
         """Say what was found, once all are read."""
-        n_grey = sum(count for mode, count in self.modes.items() if mode in ("1", "L", "LA", "I;16"))
+        n_grey = sum(
+            count for mode, count in self.modes.items() if mode in ("1", "L", "LA", "I;16")
+        )
         return {
             "grey": n_grey,
             "png": self.formats["PNG"],

@@ -203,7 +203,6 @@ class Published:
                 return row.auc.get(recommender)
         return None
 
-
     def is_other_item_set(self, dataset: str, n_users: object, n_items: object) -> bool:
         """Say whether a data set of that name and those counts is not the one the paper had."""
         paper = self.table2.get(dataset)

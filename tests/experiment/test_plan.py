@@ -4,18 +4,14 @@ import pytest
 
 from bench.datasets.dataset import Dataset
 from bench.errors import BenchError
-from bench.experiment.plan import RunOptions, parse_settings, plan_cells
+from bench.experiment.plan import RunOptions, parse_settings, plan_cells, plan_params
 from bench.registry import Registry
 
 
 def test_every_seed_of_every_recommender_is_a_cell(toy_dataset: Dataset) -> None:
-    cells = plan_cells(
-        toy_dataset,
-        ["vbpr", "rand"],
-        Registry(),
-        RunOptions(seeds=(3, 5)),
-        {"vbpr": {"factors": "7"}},
-    )
+    registry = Registry()
+    params = plan_params(["vbpr", "rand"], registry, {"vbpr": {"factors": "7"}})
+    cells = plan_cells(toy_dataset, params, registry, RunOptions(seeds=(3, 5)))
     assert [(c.key.recommender, c.key.seed) for c in cells] == [
         ("vbpr", 3),
         ("vbpr", 5),
@@ -53,11 +49,9 @@ def test_a_value_may_hold_an_equals_sign() -> None:
         ({"warp": {"factors": "3"}}, "warp is not among the recommenders"),
     ],
 )
-def test_wrong_settings_are_refused(
-    toy_dataset: Dataset, settings: dict[str, dict[str, str]], message: str
-) -> None:
+def test_wrong_settings_are_refused(settings: dict[str, dict[str, str]], message: str) -> None:
     with pytest.raises(BenchError, match=message):
-        plan_cells(toy_dataset, ["vbpr"], Registry(), RunOptions(), settings)
+        plan_params(["vbpr"], Registry(), settings)
 
 
 @pytest.mark.parametrize(
