@@ -338,7 +338,9 @@ class Dataset:
 def repeats_training(train: Interactions, held_out: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
     """Say whose held-out item is among the same user's training items: bool (n_users,)."""
     present = held_out != NO_ITEM
-    return present & train.contains(np.arange(train.n_users), np.where(present, held_out, 0))
+    users = np.arange(train.n_users)
+    repeats: npt.NDArray[np.bool_] = present & train.contains(users, np.where(present, held_out, 0))
+    return repeats
 
 
 def split_hash(

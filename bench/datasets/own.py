@@ -141,8 +141,21 @@ def import_folder(
     return record
 
 
-def check_name(name: str, data_dir: Path, *, force: bool = False) -> None:
+def check_name(
+    name: str, data_dir: Path, *, force: bool = False, source: str | None = None
+) -> None:
     """See that a new data set may be called `name`.
+
+    Parameters
+    ----------
+    name
+        The name.
+    data_dir
+        Folder of the stored data sets.
+    force
+        One of that name is to be replaced.
+    source
+        The source that the data set comes from, whose name it may bear; None for own data.
 
     Raises
     ------
@@ -154,9 +167,10 @@ def check_name(name: str, data_dir: Path, *, force: bool = False) -> None:
             f"data set name {name!r}: only lower-case letters, digits, '_' and '-' are allowed, "
             "and a letter or digit first"
         )
-    if name in Registry().source_names():
+    if name != source and name in Registry().source_names():
         raise BenchError(
-            f"data set name {name!r} belongs to a data set the suite makes itself; choose another"
+            f"data set name {name!r} belongs to a data set the suite makes or fetches itself; "
+            "choose another"
         )
     target = data_dir / name
     if not target.exists():

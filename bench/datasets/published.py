@@ -11,7 +11,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,8 +25,13 @@ from bench.datasets.disk import need_disk_space
 from bench.datasets.hashed_file import HashingReader
 from bench.datasets.own import check_name
 from bench.datasets.preprocess import NO_TIME, merge_repeats
-from bench.datasets.published_features import PUBLISHED_DIMS, FeatureRows, read_feature_rows
-from bench.datasets.published_sets import PUBLISHED_SETS, PublishedSet, published_set
+from bench.datasets.published_features import (
+    PUBLISHED_DIMS,
+    FeatureRows,
+    read_feature_rows,
+    select_rows,
+)
+from bench.datasets.published_sets import published_set
 from bench.datasets.record import DatasetRecord
 from bench.datasets.store import Timestamps, write_dataset
 from bench.errors import BenchError, user_io_errors
@@ -96,9 +101,7 @@ def import_archive(
     with ExitStack() as stack:
         rows = None
         if features is not None:
-            rows = read_feature_rows(
-                features, archive.item_ids, _scratch(stack, data_dir), dtype=feature_dtype
-            )
+            rows = _read_features(features, archive, _scratch(stack, data_dir), feature_dtype)
         with user_io_errors("read the archive", path):
             reader = stack.enter_context(HashingReader(path))
         images = _ArchiveImages(archive, reader)
@@ -163,9 +166,6 @@ class _Partition:
         report = {
             "training_pairs_listed": len(archive.train_users),
             "repeated_training_pairs_merged": len(archive.train_users) - train.n_pairs,
-            "users_without_training_item": int(np.count_nonzero(np.diff(train.indptr) == 0)),
-            "users_without_validation_item": int(np.count_nonzero(archive.validation == NO_ITEM)),
-            "users_without_test_item": int(np.count_nonzero(archive.test == NO_ITEM)),
             "validation_items_that_repeat_training": int(repeats["validation"].sum()),
             "test_items_that_repeat_training": int(repeats["test"].sum()),
             "users_with_a_held_out_repeat": int((repeats["validation"] | repeats["test"]).sum()),
@@ -278,11 +278,29 @@ def _check_space(
 
 
 def _scratch(stack: ExitStack, data_dir: Path) -> Path:
-    """Name a temporary feature file, in a folder that goes when `stack` ends."""
+    """Make a folder for the features in the catalogue's order, that goes when `stack` ends."""
     with user_io_errors("write the features", data_dir):
         data_dir.mkdir(parents=True, exist_ok=True)
         folder = tempfile.TemporaryDirectory(prefix=temporary_prefix(), dir=data_dir)
-    return Path(stack.enter_context(folder)) / "features.npy"
+    return Path(stack.enter_context(folder))
+
+
+def _read_features(
+    features: Path, archive: Archive, scratch: Path, dtype: FeatureDtype
+) -> FeatureRows:
+    """Read the items' rows; items that share an asin (B0 and B0#2) share its row."""
+    asins = [item.partition("#")[0] for item in archive.item_ids]
+    place_of = {asin: place for place, asin in enumerate(dict.fromkeys(asins))}
+    rows = read_feature_rows(features, list(place_of), scratch / "read.npy", dtype=dtype)
+    if len(place_of) == len(asins):
+        return rows
+    target = scratch / "features.npy"
+    places = np.array([place_of[asin] for asin in asins], dtype=np.int64)
+    select_rows(rows.path, places, target)
+    rows.path.unlink()
+    missing = set(rows.missing)
+    lacking = (item for item, asin in zip(archive.item_ids, asins, strict=True) if asin in missing)
+    return replace(rows, path=target, missing=tuple(lacking))
 
 
 def _feature_info(rows: FeatureRows, path: Path | None) -> FeatureInfo:

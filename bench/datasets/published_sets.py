@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.datasets.hosts import ARCHIVES
+from bench.datasets.taxonomy import DEFAULT_LEVEL, NO_CATEGORY, categories_at, category_counts
 from bench.errors import BenchError, unknown_name
 
 if TYPE_CHECKING:
@@ -57,11 +58,14 @@ class PublishedSet:
         Its name in Table II.
     categories
         Where an item's category is found: the one-hot vector `c`, the taxonomy paths, or nowhere.
+    second
+        Second node of the taxonomy paths that count.
     """
 
     name: str
     title: str
     categories: Literal["one-hot", "taxonomy", "none"]
+    second: str = ""
 
     @property
     def licence(self) -> str:
@@ -95,9 +99,55 @@ class PublishedSet:
                 f"{archive.path}: its items have no category vector `c`, which {self.name} needs; "
                 "name the data set it is with --as"
             )
-        return _numbered(
-            archive.categories.astype(np.int16),
-            FASHION_CATEGORIES,
-            {"read_from": "the one-hot vector c"},
-            where=archive.path.name,
+        numbers, names = archive.categories, (*FASHION_CATEGORIES,)
+        unknown = numbers < 0
+        if unknown.any():
+            numbers, names = np.where(unknown, len(names), numbers), (*names, NO_CATEGORY)
+        if int(numbers.max()) >= len(names):
+            raise BenchError(
+                f"{archive.path}: `c` has more than the {len(FASHION_CATEGORIES)} categories of "
+                f"{self.name}; name the data set it is with --as"
+            )
+        return Categories(
+            numbers.astype(np.int16),
+            names,
+            {"read_from": "c", "items_without_category": int(unknown.sum())},
         )
+
+    def _from_taxonomy(self, archive: "Archive", level: int | None) -> Categories:
+        if archive.category_paths is None:
+            raise BenchError(
+                f"{archive.path}: its items have no taxonomy paths (`categories`), which "
+                f"{self.name} needs; name the data set it is with --as"
+            )
+        level = DEFAULT_LEVEL if level is None else level
+        names, numbers = categories_at(archive.category_paths, second=self.second, level=level)
+        counts = category_counts(archive.category_paths, second=self.second, level=level)
+        return Categories(numbers, names, {"read_from": "taxonomy paths", **counts})
+
+
+PUBLISHED_SETS = {
+    published.name: published
+    for published in (
+        PublishedSet(name="amazon_fashion", title="Amazon Fashion", categories="one-hot"),
+        PublishedSet(
+            name="amazon_women", title="Amazon Women", categories="taxonomy", second="Women"
+        ),
+        PublishedSet(name="amazon_men", title="Amazon Men", categories="taxonomy", second="Men"),
+        PublishedSet(name="tradesy", title="Tradesy.com", categories="none"),
+    )
+}
+"""In the order of Table II."""
+
+
+def published_set(name: str) -> PublishedSet:
+    """Look up one of the four.
+
+    Raises
+    ------
+    BenchError
+        No such data set is published; the nearest name is given.
+    """
+    if name not in PUBLISHED_SETS:
+        raise unknown_name("published data set", name, PUBLISHED_SETS, see="bench datasets list")
+    return PUBLISHED_SETS[name]

@@ -117,7 +117,8 @@ class DatasetRecord:
         if version not in _READABLE:
             raise BenchError(
                 f"{folder / RECORD_FILE}: schema version {version!r}, this suite reads "
-                f"{' and '.join(map(str, _READABLE))}; use the suite version that wrote it or make the data set again"
+                f"{' and '.join(map(str, _READABLE))}; use the suite version that wrote it or make "
+                "the data set again"
             )
         content = {key: field for key, field in value.items() if key not in _DROPPED}
         try:

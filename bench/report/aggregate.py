@@ -1,7 +1,8 @@
 """From stored cells to the numbers of a table: what may be joined is joined, nothing else.
 
 Cells meet in one block only when data set, data hash, split hash, sampling and the users left out
-agree; seeds are averaged only within one configuration (version, hyper-parameters, determinism, protocol).
+agree; seeds are averaged only within one configuration (version, hyper-parameters, determinism,
+protocol).
 """
 
 from collections.abc import Iterable, Mapping

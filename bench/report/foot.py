@@ -152,15 +152,12 @@ def _block_lines(block: Block, metric: str, ties: Ties) -> list[str]:
         f"{block.title}: data {block.data_hash[:12]}, split {block.split_hash[:12]} ({rule}); "
         f"{_seeds(entry for entry in entries if entry.runs)}."
     ]
-<<<<<<< HEAD
     lines.extend(_repeats(block))
-=======
     if without := block.facts.get("n_users_without_negatives"):
         lines.append(
             f"{block.title}: {without:,} users own the whole catalogue, so no metric is defined "
             "for them: left out."
         )
->>>>>>> fixes
     visual = [entry.label for entry in entries if "features" in entry.newest.needs]
     features = block.facts.get("features")
     if visual and features:
@@ -219,8 +216,7 @@ def _made_how(entries: Sequence[Entry]) -> list[str]:
         how.append(f"Not deterministic (libraries with several threads race): {', '.join(free)}.")
     if on_gpu:
         how.append(
-            "Not repeatable to the last bit (a GPU adds in no fixed order): "
-            f"{', '.join(on_gpu)}."
+            f"Not repeatable to the last bit (a GPU adds in no fixed order): {', '.join(on_gpu)}."
         )
     if records and not how:
         how.append("All fits were deterministic.")
@@ -236,8 +232,6 @@ def _made_how(entries: Sequence[Entry]) -> list[str]:
         )
     return lines
 
-<<<<<<< HEAD
-=======
 
 def _unconverged(records: Sequence[CellRecord]) -> list[str]:
     """Name the fits that were best in the last epoch they were allowed."""
@@ -255,13 +249,3 @@ def _unconverged(records: Sequence[CellRecord]) -> list[str]:
     return [
         f"Best in the last epoch allowed, so training may not have converged: {'; '.join(fits)}."
     ]
-
-
-def _differs(dataset: str, blocks: Sequence[Block], published: Published) -> bool:
-    paper = published.table2[dataset]
-    return any(
-        (block.facts.get("n_users"), block.facts.get("n_items")) != (paper.n_users, paper.n_items)
-        for block in blocks
-        if block.dataset == dataset
-    )
->>>>>>> fixes
