@@ -21,7 +21,12 @@ VERBS = {
     "run": ("bench.cli.run", "run", "Fit and evaluate recommenders; print Tables II and III."),
     "table": ("bench.cli.table", "table", "Print a table from stored results, in any format."),
     "list": ("bench.cli.listing", "list_recommenders", "List recommenders and hyper-parameters."),
-    "datasets": ("bench.cli.datasets", "datasets", "List, describe, import and make data sets."),
+    "datasets": (
+        "bench.cli.datasets",
+        "datasets",
+        "List, describe, fetch, import, make data sets.",
+    ),
+    "verify": ("bench.cli.verify", "verify", "Check a stored data set, byte by byte."),
     "check-plugin": (
         "bench.cli.check_plugin",
         "check_plugin",

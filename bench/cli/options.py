@@ -6,7 +6,15 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["data_option", "plugin_option", "results_option", "set_option", "split_names"]
+__all__ = [
+    "archive_options",
+    "data_option",
+    "json_option",
+    "plugin_option",
+    "results_option",
+    "set_option",
+    "split_names",
+]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -31,6 +39,36 @@ def data_option(command: _Command) -> _Command:
         default=None,
         help="Folder of the stored data sets.  [default: $BENCH_DATA or ./data]",
     )(command)
+
+
+def json_option(command: _Command) -> _Command:
+    """Add `--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def archive_options(command: _Command) -> _Command:
+    """Add what an import of published data takes: features, how they are stored, categories."""
+    for option in (
+        click.option(
+            "--category-level",
+            type=click.IntRange(min=3),
+            help="Amazon Women and Men: level of the taxonomy that gives the categories.",
+        ),
+        click.option(
+            "--feature-dtype",
+            type=click.Choice(["float32", "float16"]),
+            default="float32",
+            show_default=True,
+            help="How the published features are stored.",
+        ),
+        click.option(
+            "--features",
+            type=click.Path(path_type=Path),
+            help="Archive: the image_features_*.b file to take features from.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 def set_option(help_text: str) -> Callable[[_Command], _Command]:

@@ -77,6 +77,11 @@ _log = logging.getLogger(__name__)
     help="Rank against N random items as the authors' code does (100), not the catalogue.",
 )
 @click.option(
+    "--drop-repeats",
+    is_flag=True,
+    help="Evaluate without users whose validation or test item is one of their training items.",
+)
+@click.option(
     "--ties",
     type=click.Choice(TIES),
     default="strict",
@@ -106,6 +111,7 @@ def run(
     patience: int | None,
     validate_every: int | None,
     sampled: int | None,
+    drop_repeats: bool,
     ties: Ties,
     ci: bool,
     checkpoint_seconds: float,
@@ -135,6 +141,7 @@ def run(
         patience=patience,
         validate_every=validate_every,
         sampled=sampled,
+        drop_repeats=drop_repeats,
         checkpoint_seconds=checkpoint_seconds,
         force=force,
     )

@@ -1,4 +1,4 @@
-"""The data hash: SHA-256 over everything that makes a data set what it is, whatever files hold it."""
+"""The data hash: SHA-256 over what makes a data set what it is, in whatever files it is stored."""
 
 import hashlib
 import json

@@ -45,14 +45,15 @@ def check_available(name: str, data_dir: Path, registry: Registry) -> None:
     Raises
     ------
     BenchError
-        Neither stored nor known (the nearest name is given), its record is damaged, or the
-        package that makes it cannot be imported.
+        Neither stored nor known (the nearest name is given), only fetched on request, its record
+        is damaged, or the package that makes it cannot be imported.
     """
     stored, sources = stored_names(data_dir), registry.source_names()
     if name in stored:
         read_record(data_dir / name)
     elif name in sources:
-        registry.source(name)
+        if how := registry.source(name).on_request:
+            raise BenchError(f"data set {name!r} is not in {data_dir} yet; {how}")
     else:
         raise unknown_name("data set", name, {*stored, *sources}, see="bench datasets list")
 

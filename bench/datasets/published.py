@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from bench.datasets.archive import Archive, read_archive
 from bench.datasets.dataset import NO_ITEM, FeatureInfo, Interactions, repeats_training
@@ -308,7 +307,8 @@ def _feature_info(rows: FeatureRows, path: Path | None) -> FeatureInfo:
     missing = f"; {len(rows.missing):,} items without a row have zeros" if rows.missing else ""
     return FeatureInfo(
         "published",
-        f"{name} ({PUBLISHED_DIMS}-d activations of the Caffe reference network, unscaled{missing})",
+        f"{name}: {PUBLISHED_DIMS} activations of the Caffe reference network per item, as "
+        f"published, unscaled{missing}",
     )
 
 

@@ -99,7 +99,8 @@ class PublishedSet:
                 f"{archive.path}: its items have no category vector `c`, which {self.name} needs; "
                 "name the data set it is with --as"
             )
-        numbers, names = archive.categories, (*FASHION_CATEGORIES,)
+        numbers = archive.categories
+        names: tuple[str, ...] = FASHION_CATEGORIES
         unknown = numbers < 0
         if unknown.any():
             numbers, names = np.where(unknown, len(names), numbers), (*names, NO_CATEGORY)

@@ -16,10 +16,14 @@ class DatasetSource(ABC):
         The name on the command line.
     description
         One line for `bench datasets list`.
+    on_request
+        How to get it, on one line, if no other command may start on it unasked: it is large, or
+        its licence is to be read first. None: it is made when it is first used.
     """
 
     name: ClassVar[str]
     description: ClassVar[str]
+    on_request: ClassVar[str | None] = None
 
     @abstractmethod
     def prepare(self, folder: Path) -> None:

@@ -203,6 +203,24 @@ class Published:
                 return row.auc.get(recommender)
         return None
 
+    def archive_verdict(
+        self, dataset: str, n_users: int, n_items: int, n_interactions: int
+    ) -> str | None:
+        """Say whether counts are those known of the published archive; None if none are known."""
+        known = self.archives.get(dataset)
+        if known is None:
+            return None
+        same = (n_users, n_items, n_interactions) == (
+            known.n_users,
+            known.n_items,
+            known.n_interactions,
+        )
+        return (
+            f"{'these are' if same else 'these are not'} the counts known of the published archive "
+            f"({known.n_users:,} users, {known.n_items:,} items, "
+            f"{known.n_interactions:,} interactions)"
+        )
+
     def is_other_item_set(self, dataset: str, n_users: object, n_items: object) -> bool:
         """Say whether a data set of that name and those counts is not the one the paper had."""
         paper = self.table2.get(dataset)

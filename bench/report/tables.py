@@ -145,13 +145,9 @@ def _difference(
 ) -> list[str]:
     """Say what is known where the data set in hand is not the one the paper counted."""
     lines = [published.notes[dataset]] if dataset in published.notes else []
-    archive = published.archives.get(dataset)
-    if archive is not None:
-        ours = tuple(counts[name] for name in ("n_users", "n_items", "n_interactions"))
-        expected = (archive.n_users, archive.n_items, archive.n_interactions)
-        verdict = "these are" if ours == expected else "these are not"
-        lines.append(
-            f"{title}: {verdict} the counts known of the published archive "
-            f"({expected[0]:,} users, {expected[1]:,} items, {expected[2]:,} interactions)."
-        )
+    verdict = published.archive_verdict(
+        dataset, counts["n_users"], counts["n_items"], counts["n_interactions"]
+    )
+    if verdict is not None:
+        lines.append(f"{title}: {verdict}.")
     return lines
