@@ -167,7 +167,7 @@ def run(
     plans = {}
     for name in sorted(names, key=lambda name: name not in stored):
         dataset = find(name, data_dir, registry)
-        check_evaluable(dataset)
+        check_evaluable(options.evaluated(dataset))
         runnable = {}
         for recommender in candidates:
             if reason := registry.recommender(recommender).missing(dataset.training):

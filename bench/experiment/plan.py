@@ -89,6 +89,10 @@ class RunOptions:
             "drop_repeats": self.drop_repeats,
         }
 
+    def evaluated(self, dataset: Dataset) -> Dataset:
+        """Give the data set as it is evaluated: without the held-out items of users left out."""
+        return dataset.without_repeats() if self.drop_repeats else dataset
+
     def epochs_between_validations(self, max_epochs: int | None) -> int:
         """Say after how many epochs a fit is validated."""
         if self.validate_every is not None:

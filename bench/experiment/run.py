@@ -51,7 +51,7 @@ def run_plan(
         Results cannot be written.
     """
     facts: dict[str, Any] | None = None
-    evaluated = dataset.without_repeats() if options.drop_repeats else dataset
+    evaluated = options.evaluated(dataset)
     made: list[StoredCell] = []
     skipped: list[StoredCell] = []
     with Progress(f"run on {dataset.name}", len(cells), unit="cell") as progress:
@@ -136,19 +136,19 @@ def dataset_facts(dataset: Dataset, options: RunOptions) -> dict[str, Any]:
     """Give what the tables say about a data set."""
     training = dataset.training
     info = training.feature_info
+    evaluated = options.evaluated(dataset)
     facts: dict[str, Any] = {
         "n_users": dataset.n_users,
         "n_items": dataset.n_items,
         "n_interactions": dataset.n_interactions,
         "n_categories": len(training.category_names) or None,
-        "n_users_without_negatives": n_users_without_negatives(dataset),
+        "n_users_without_negatives": n_users_without_negatives(evaluated),
         "split_rule": dataset.split_rule,
         "features": info.description if info else None,
         "n_repeats": int(np.count_nonzero(dataset.repeats)),
     }
     if dataset.oracle is None:
         return facts
-    evaluated = dataset.without_repeats() if options.drop_repeats else dataset
     facts["oracle_auc"] = oracle_auc(
         dataset.oracle,
         evaluated.test,
