@@ -28,7 +28,7 @@ from bench.device import available_threads
 from bench.evaluation import count_factors, mean_auc
 from bench.recommender import Factors
 
-SHAPES = ((128, 1024), (128, 2048), (256, 2048), (512, 4096))
+SHAPES = ((128, 2048), (256, 2048), (512, 1024), (512, 4096), (1024, 1024))
 SAMPLE_USERS = 200
 
 

@@ -50,8 +50,9 @@ class TileShape:
     n_items: int
 
 
-CPU_TILE = TileShape(128, 2048)
-"""1 MB: fits a core's second-level cache, and the product is at full speed (benchmarks/auc.py)."""
+CPU_TILE = TileShape(1024, 1024)
+"""4 MB. Every block of users streams all item factors (48 MB at the paper's size) from memory: the
+more users a block has, the less often. Blocks of 128 took a third longer (benchmarks/README.md)."""
 
 GPU_TILE = TileShape(4096, 16384)
 """256 MB: enough work per launch to keep a card busy."""
