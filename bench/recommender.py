@@ -169,7 +169,10 @@ class Recommender(ABC):
     needs: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, params: Any = None, *, runtime: Runtime | None = None) -> None:
-        self.params = parse_params(type(self), {}) if params is None else params
+        if params is None:  # what is no dataclass, the conformance kit names
+            is_dataclass = dataclasses.is_dataclass(self.Params)
+            params = parse_params(type(self), {}) if is_dataclass else self.Params()
+        self.params = params
         if not isinstance(self.params, self.Params):
             raise BenchError(
                 f"{self.name} takes {self.Params.__name__} as params, "
@@ -391,6 +394,8 @@ def parse_params(recommender: type[Recommender], settings: Mapping[str, str]) ->
     """
     from bench.errors import unknown_name
 
+    if not dataclasses.is_dataclass(recommender.Params):
+        raise BenchError(f"{recommender.name}: Params must be a frozen dataclass")
     hints = typing.get_type_hints(recommender.Params)
     fields = [f for f in dataclasses.fields(recommender.Params) if f.init]
     known = [f.name for f in fields]

@@ -39,6 +39,8 @@ def _describe(registry: Any, name: str) -> dict[str, Any]:
         found = registry.recommender(name)
     except BenchError as error:
         return {"name": name, "unavailable": str(error)}
+    if not dataclasses.is_dataclass(found.Params):
+        return {"name": name, "unavailable": "its Params must be a frozen dataclass"}
     return {
         "name": name,
         "label": found.label,

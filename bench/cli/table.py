@@ -136,7 +136,8 @@ def _configurations(cells: list[StoredCell]) -> str:
                 shown = "*" if one is found[0] else ""
                 rows.append((block.title, name, shown, settings, seeds, one.made))
     heads = ("data set", "recommender", "shown", "settings", "seeds", "made")
-    return tabulate(rows, headers=heads, disable_numparse=True)
+    text: str = tabulate(rows, headers=heads, disable_numparse=True)
+    return text
 
 
 def _stored(results: Path, datasets: tuple[str, ...]) -> list[StoredCell]:

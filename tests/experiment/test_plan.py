@@ -75,3 +75,16 @@ def test_senseless_options_are_refused(options: dict[str, object], message: str)
 def test_a_full_fit_is_validated_about_fifty_times(epochs: int | None, every: int) -> None:
     assert RunOptions().epochs_between_validations(epochs) == every
     assert RunOptions(validate_every=7).epochs_between_validations(epochs) == 7
+
+
+@pytest.mark.parametrize(
+    ("epochs", "every", "patience"),
+    [(None, None, 10), (6, None, 10), (30, None, 15), (50, None, 25), (200, None, 25), (200, 1, 100)],
+)
+def test_a_fit_may_stand_still_for_half_of_its_validations(
+    epochs: int | None, every: int | None, patience: int
+) -> None:
+    assert RunOptions(validate_every=every).patience_for(epochs) == patience
+    assert RunOptions(patience=3).patience_for(epochs) == 3
+    assert RunOptions(patience=0).patience_for(epochs) == 0
+    assert RunOptions().protocol()["patience"] == "half"
