@@ -90,3 +90,20 @@ def test_an_unknown_total_is_not_shown(caplog: pytest.LogCaptureFixture) -> None
     with Progress("rows", every_seconds=0) as progress:
         progress.advance(5)
     assert [line.strip() for line in caplog.messages] == ["rows: 5 it"]
+
+
+@pytest.mark.usefixtures("pipe")
+def test_bytes_are_written_short_and_earlier_ones_count(caplog: pytest.LogCaptureFixture) -> None:
+    with Progress(
+        "x.npy", 3_500_000_000, unit="B", scaled=True, initial=1_000_000_000, every_seconds=0
+    ) as progress:
+        progress.advance(250_000_000)
+    assert [line.strip() for line in caplog.messages] == ["x.npy: 1.25G/3.50G B"]
+
+
+def test_a_bar_of_bytes(terminal: Terminal) -> None:
+    with Progress("x.npy", 3_500_000, unit="B", scaled=True, initial=1_000_000) as progress:
+        progress.advance(250_000)
+        assert progress._bar is not None
+        progress._bar.refresh()
+    assert "1.25M/3.50M" in terminal.getvalue()
