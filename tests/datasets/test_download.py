@@ -233,14 +233,21 @@ def test_a_partial_that_lacks_nothing_needs_no_server(host: HttpHost, tmp_path: 
     assert host.seen == []
 
 
-def test_a_whole_partial_of_unknown_size_is_answered_416(host: HttpHost, tmp_path: Path) -> None:
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_whole_partial_of_unknown_size_is_answered_416(
+    host: HttpHost, tmp_path: Path, changed: bool
+) -> None:
+    """Unless the server's file is another one of the same size."""
     url = cut_off(host, tmp_path / "x.npy", 299_999)
     note = tmp_path / "x.npy.partial.json"
     note.write_text(json.dumps({**json.loads(note.read_text()), "total": None}))
     with (tmp_path / "x.npy.partial").open("ab") as file:
         file.write(CONTENT[-1:])
-    assert_whole(get(url, tmp_path / "x.npy"), tmp_path / "x.npy")
-    assert host.ranges == ["bytes=300000-"]
+    content = CONTENT[::-1] if changed else CONTENT
+    if changed:
+        host.put("/x.npy", content, etag='"v2"', heed_if_range=False)
+    assert_whole(get(url, tmp_path / "x.npy"), tmp_path / "x.npy", content)
+    assert host.ranges == ["bytes=300000-"] + ([None] if changed else [])
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", "{}", '{"total": 1}'])

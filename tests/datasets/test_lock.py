@@ -1,5 +1,8 @@
 """One process at a time."""
 
+import contextlib
+import errno
+import logging
 import os
 import signal
 import socket
@@ -7,9 +10,11 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
+import bench.datasets.lock
 from bench.datasets.lock import only_process
 from bench.errors import BenchError, StorageError
 
@@ -98,6 +103,40 @@ def test_threads_that_come_and_go_are_never_two_inside(tmp_path: Path) -> None:
         thread.join()
     assert most == 1
     assert entered > 4
+
+
+def test_a_file_that_is_replaced_between_opening_and_locking_is_not_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.lock"
+    take = bench.datasets.lock._take
+    with contextlib.ExitStack() as others:
+
+        def late(file: BinaryIO) -> None:
+            monkeypatch.setattr(bench.datasets.lock, "_take", take)
+            path.unlink()
+            others.enter_context(only_process(path, "work"))
+            take(file)
+
+        monkeypatch.setattr(bench.datasets.lock, "_take", late)
+        with pytest.raises(BenchError, match="is at it already"), only_process(path, "work"):
+            pytest.fail("held twice")
+    assert not path.exists()
+
+
+def test_file_systems_without_locks_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def none(file: BinaryIO) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(logging.getLogger("bench"), "propagate", True)
+    monkeypatch.setattr(bench.datasets.lock, "_take", none)
+    with only_process(tmp_path / "x.lock", "work"):
+        pass
+    assert caplog.messages == [
+        f"{tmp_path / 'x.lock'}: no locks on this file system; start one process at a time"
+    ]
 
 
 def test_a_place_that_cannot_be(tmp_path: Path) -> None:
