@@ -155,6 +155,8 @@ def answer(request: BaseHTTPRequestHandler, host: HttpHost) -> None:
     if start >= size and status == 206:
         request.send_response(416)
         request.send_header("Content-Range", f"bytes */{size}")
+        if page.etag is not None:
+            request.send_header("ETag", page.etag)
         request.send_header("Content-Length", "0")
         request.end_headers()
         return

@@ -114,3 +114,20 @@ def test_without_a_total_there_is_a_count(terminal: Terminal) -> None:
         assert progress._bar is not None
         progress._bar.refresh()
     assert "rows: 5 row [00:00, so far]" in terminal.getvalue()
+
+
+@pytest.mark.usefixtures("pipe")
+def test_bytes_are_written_short_and_earlier_ones_count(caplog: pytest.LogCaptureFixture) -> None:
+    with Progress(
+        "x.npy", 3_500_000_000, unit="B", scaled=True, initial=1_000_000_000, every_seconds=0
+    ) as progress:
+        progress.advance(250_000_000)
+    assert [line.strip() for line in caplog.messages] == ["x.npy: 1.25G/3.50G B"]
+
+
+def test_a_bar_of_bytes(terminal: Terminal) -> None:
+    with Progress("x.npy", 3_500_000, unit="B", scaled=True, initial=1_000_000) as progress:
+        progress.advance(250_000)
+        assert progress._bar is not None
+        progress._bar.refresh()
+    assert "1.25M/3.50M" in terminal.getvalue()

@@ -7,30 +7,24 @@ by kill -9 too, goes on from there at the next call.
 """
 
 import datetime
-import hashlib
-import json
 import logging
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from bench.datasets.disk import bytes_text, need_disk_space
+from bench.datasets.disk import need_disk_space
 from bench.datasets.hosts import PublishedFile, check_url, public_url, url_of
 from bench.datasets.lock import only_process
-from bench.datasets.remote import Changed, Dropped, Reply, Version, open_at
+from bench.datasets.partial import Partial, beside, hashed, read_json
+from bench.datasets.remote import Changed, Dropped, Reply, open_at
 from bench.errors import BenchError, user_io_errors
 from bench.files import atomic_write_json
-from bench.progress import Progress
 
 __all__ = ["Download", "Patience", "download", "fetch_file"]
 
 _log = logging.getLogger(__name__)
-
-_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -142,7 +136,7 @@ def download(
     expected = _Expected(target.name, expected_size, expected_sha256)
     here = _recorded(target)
     if here is None:
-        with only_process(_beside(target, "lock"), f"download {target.name}"):
+        with only_process(beside(target, "lock"), f"download {target.name}"):
             # Another process may have finished it before we held the lock.
             here = _recorded(target)
             if here is None and target.exists():
@@ -172,22 +166,9 @@ class _Expected:
         return None
 
 
-def _beside(target: Path, suffix: str) -> Path:
-    return target.with_name(f"{target.name}.{suffix}")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    """Read a small JSON object; nothing, if it is not there or no longer one."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
 def _recorded(target: Path) -> Download | None:
     """Find a target that is as it was when it was downloaded; None: not there, or touched since."""
-    record = _read_json(_beside(target, "download.json"))
+    record = read_json(beside(target, "download.json"))
     try:
         state = target.stat()
         if (record["size"], record["mtime_ns"]) != (state.st_size, state.st_mtime_ns):
@@ -201,13 +182,13 @@ def _recorded(target: Path) -> Download | None:
 
 def _record(target: Path, content: Path, download: Download) -> None:
     value = {**asdict(download), "path": target.name, "mtime_ns": content.stat().st_mtime_ns}
-    atomic_write_json(_beside(target, "download.json"), value)
+    atomic_write_json(beside(target, "download.json"), value)
 
 
 def _adopted(target: Path) -> Download:
     """Hash a target that the user put there, or that was touched since it was downloaded."""
-    record = _read_json(_beside(target, "download.json"))
-    digest, size = _hashed(target)
+    record = read_json(beside(target, "download.json"))
+    digest, size = hashed(target)
     sha256 = digest.hexdigest()
     if record and (record.get("size"), record.get("sha256")) != (size, sha256):
         raise BenchError(
@@ -219,120 +200,6 @@ def _adopted(target: Path) -> Download:
     return here
 
 
-def _hashed(path: Path) -> "tuple[hashlib._Hash, int]":
-    """Hash a file's content as far as it goes; give the hash, which can be continued, and size."""
-    digest, size = hashlib.sha256(), 0
-    with (
-        user_io_errors("read", path),
-        path.open("rb") as file,
-        Progress(f"hash {path.name}", path.stat().st_size, unit="B", scaled=True) as progress,
-    ):
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-            size += len(chunk)
-            progress.advance(len(chunk))
-    return digest, size
-
-
-class _Partial:
-    """What has arrived of a file, on disk, and which version of the file it is of.
-
-    Attributes
-    ----------
-    path
-        The bytes.
-    size, digest
-        How many there are, and their SHA-256 so far.
-    version, total
-        Version and size of the file on the server; the size is None where it is not known.
-    """
-
-    def __init__(self, target: Path, url: str) -> None:
-        self.path = _beside(target, "partial")
-        self._note = _beside(target, "partial.json")
-        self._url = public_url(url)
-        self.version = Version()
-        self.total: int | None = None
-        self.size = 0
-        self.digest = hashlib.sha256()
-        with user_io_errors("read", self.path):
-            if self.path.exists() and self.path.stat().st_size:
-                self._take_up()
-
-    def _take_up(self) -> None:
-        note = _read_json(self._note)
-        version = Version(note.get("etag"), note.get("last_modified"))
-        total, size = note.get("total"), self.path.stat().st_size
-        if _place(note.get("url", "")) != _place(self._url):
-            _log.info("%s is of another address: starting again", self.path)
-        elif total is not None and size > total:
-            _log.info("%s is larger than the file: starting again", self.path)
-        elif version.condition is None and size != total:
-            _log.info("nothing tells which version %s is of: starting again", self.path)
-        else:
-            self.version, self.total = version, total
-            self.digest, self.size = _hashed(self.path)
-
-    def forget(self) -> None:
-        """Count as nothing what is here; the file itself goes when new content comes."""
-        self.version, self.total, self.size, self.digest = Version(), None, 0, hashlib.sha256()
-
-    def begin(self, version: Version, total: int | None) -> None:
-        """Start with an empty file of a certain version."""
-        self.forget()
-        # Emptied first: the note below must never stand beside older content.
-        with user_io_errors("write", self.path):
-            self.path.open("wb").close()
-        self.version, self.total = version, total
-        atomic_write_json(self._note, {"url": self._url, **asdict(version), "total": total})
-
-    def append(self, reply: Reply, label: str) -> None:
-        """Add what a reply brings.
-
-        Raises
-        ------
-        Dropped
-            It ended too early; what came is here.
-        StorageError
-            It cannot be written.
-        """
-        with (
-            user_io_errors("write", self.path),
-            self.path.open("ab") as out,
-            Progress(label, self.total, unit="B", scaled=True, initial=self.size) as progress,
-        ):
-            for piece in reply.pieces():
-                out.write(piece)
-                self.digest.update(piece)
-                self.size += len(piece)
-                progress.advance(len(piece))
-            out.flush()
-            os.fsync(out.fileno())
-
-    def become(self, target: Path) -> None:
-        """Take the place of `target`, or of where it is set aside."""
-        with user_io_errors("write", target):
-            self.path.replace(target)
-            self._note.unlink(missing_ok=True)
-
-    def remove(self) -> None:
-        """Leave nothing."""
-        with user_io_errors("remove", self.path):
-            self.path.unlink(missing_ok=True)
-            self._note.unlink(missing_ok=True)
-
-    def progress_text(self) -> str:
-        """Say how much is here."""
-        of = f" of {bytes_text(self.total)}" if self.total is not None else ""
-        return f"{bytes_text(self.size)}{of}"
-
-
-def _place(url: object) -> tuple[str, str]:
-    """Host and path: http and https of one host serve the same file."""
-    parts = urlsplit(str(url))
-    return parts.netloc, parts.path
-
-
 def _downloaded(
     url: str,
     target: Path,
@@ -340,7 +207,7 @@ def _downloaded(
     patience: Patience,
     sleep: Callable[[float], None],
 ) -> Download:
-    partial = _Partial(target, url)
+    partial = Partial(target, url)
     if partial.size:
         _log.info("%s: going on after %s", target.name, partial.progress_text())
     _fetch_rest(url, partial, expected, patience, sleep)
@@ -355,7 +222,7 @@ def _downloaded(
     sha256 = partial.digest.hexdigest()
     trouble = expected.trouble(partial.size, sha256)
     if trouble:
-        aside = _beside(target, "unexpected")
+        aside = beside(target, "unexpected")
         partial.become(aside)
         raise BenchError(
             f"{public_url(url)} is not the published file: {trouble}; what came was set aside as "
@@ -371,7 +238,7 @@ def _downloaded(
 
 def _fetch_rest(
     url: str,
-    partial: _Partial,
+    partial: Partial,
     expected: _Expected,
     patience: Patience,
     sleep: Callable[[float], None],
@@ -404,7 +271,7 @@ def _fetch_rest(
             sleep(wait)
 
 
-def _take(reply: Reply, partial: _Partial, expected: _Expected) -> None:
+def _take(reply: Reply, partial: Partial, expected: _Expected) -> None:
     """Add a reply to what is here, or start with it."""
     trouble = None if reply.total is None else expected.trouble(reply.total, None)
     if trouble:

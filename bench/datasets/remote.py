@@ -91,7 +91,6 @@ class Reply:
     total: int | None
     version: Version
     _response: http.client.HTTPResponse | None
-    _url: str
 
     def pieces(self) -> Iterator[bytes]:
         """Read what is sent, up to the announced size, piece by piece.
@@ -128,16 +127,20 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         fp: IO[bytes],
         code: int,
         msg: str,
-        headers: Message,  # type: ignore[override]  # the stubs want the subclass that is passed
+        headers: http.client.HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
-        if urlsplit(req.full_url).scheme == "https" and urlsplit(newurl).scheme != "https":
+        before, after = urlsplit(req.full_url).scheme, urlsplit(newurl).scheme
+        if after not in ("http", "https"):
+            # The base class lets ftp pass.
+            raise urllib.error.HTTPError(req.full_url, code, msg, headers, fp)
+        if before == "https" and after == "http":
             fp.close()
             raise BenchError(
                 f"{public_url(req.full_url)} redirects to {public_url(newurl)}, which is not "
                 "encrypted; pass that address with --url if you trust it"
             )
-        return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _opener() -> urllib.request.OpenerDirector:
@@ -209,11 +212,9 @@ def open_at(url: str, start: int, version: Version, *, timeout: float) -> Iterat
             total = content_range(error.headers)[1] if error.code == 416 and start else None
             if total != start:
                 raise _refusal(url, error, start) from error
-            found = _version(error.headers)
-            if found.differs_from(version):
-                raise Changed("the file on the server has changed") from error
             # Nothing comes after what is here: it is whole.
-            yield Reply(start=start, total=start, version=found, _response=None, _url=url)
+            found = _version(error.headers)
+            yield Reply(start=start, total=start, version=found, _response=None)
             return
     except urllib.error.URLError as error:
         raise _unreachable(url, error.reason, timeout) from error
@@ -250,7 +251,7 @@ def _reply(url: str, response: http.client.HTTPResponse, start: int) -> Reply:
                 raise Changed("the server sends another part of the file than it was asked for")
             raise BenchError(f"cannot download {shown}: the server sends only a part of the file")
         first = start
-    return Reply(start=first, total=total, version=_version(headers), _response=response, _url=url)
+    return Reply(start=first, total=total, version=_version(headers), _response=response)
 
 
 def content_range(headers: Mapping[str, str] | Message) -> tuple[int | None, int | None]:
