@@ -21,7 +21,14 @@ import numpy.typing as npt
 from bench.datasets.streams import InputStream, open_stream
 from bench.errors import BenchError, user_io_errors
 
-__all__ = ["ID_BYTES", "PUBLISHED_DIMS", "FeatureRows", "read_feature_rows", "select_rows"]
+__all__ = [
+    "ID_BYTES",
+    "PUBLISHED_DIMS",
+    "FeatureRows",
+    "check_feature_file",
+    "read_feature_rows",
+    "select_rows",
+]
 
 PUBLISHED_DIMS = 4096
 """Numbers per record in the published files."""
@@ -58,6 +65,34 @@ class FeatureRows:
     repeated: int
     n_records: int
     sha256: str
+
+
+def check_feature_file(path: Path, *, dims: int = PUBLISHED_DIMS) -> None:
+    """See from its size and its beginning whether a feature file can be one, before long work.
+
+    Parameters
+    ----------
+    path
+        `image_features_*.b`, plain or gzipped.
+    dims
+        Numbers per record.
+
+    Raises
+    ------
+    BenchError
+        Not such a file, cut off, or of other dimensions.
+    """
+    if dims < 1:
+        raise BenchError(f"features need at least one dimension, got {dims}")
+    with open_stream(path, f"checking {path.name}") as stream:
+        _check_size(stream, dims)
+        record_bytes = ID_BYTES + 4 * dims
+        head = np.empty(_IDS_TO_SEE * record_bytes, dtype=np.uint8)
+        count = stream.fill(head.data)
+        n_whole = count // record_bytes
+        _check_ids(path, head[: n_whole * record_bytes].reshape(-1, record_bytes), 0)
+        if count % record_bytes:
+            raise _not_whole(path, head[:count], n_whole, dims)
 
 
 def read_feature_rows(
@@ -181,10 +216,11 @@ def _copy(stream: InputStream, item_ids: Sequence[str], out: _RowFile) -> Featur
                 break
             hashed = hasher.submit(digest.update, buffer[:count].data)
             buffers.reverse()
-            if count % record_bytes:  # of a gzipped file the size is not known before
-                raise _cut_off(stream.path, n_records + count // record_bytes, out.shape[1])
-            records = buffer[:count].reshape(-1, record_bytes)
+            n_whole = count // record_bytes
+            records = buffer[: n_whole * record_bytes].reshape(-1, record_bytes)
             _check_ids(stream.path, records, n_records)
+            if count % record_bytes:  # of a gzipped file the size is not known before
+                raise _not_whole(stream.path, buffer[:count], n_records + n_whole, out.shape[1])
             keys = np.ascontiguousarray(records[:, :ID_BYTES]).view(f"S{ID_BYTES}")[:, 0].tolist()
             first_id = first_id or keys[0]
             taken, places = [], []
@@ -255,7 +291,7 @@ def _check_ids(path: Path, records: npt.NDArray[np.uint8], n_before: int) -> Non
     number = n_before + int(bad.argmax())
     dims = (records.shape[1] - ID_BYTES) // 4
     hint = "this is no feature file, or a damaged one"
-    # The first block starts where the file does: there, other widths can be tried.
+    # The first block begins where the file does: there, other widths can be tried.
     if n_before == 0 and (better := _guess_dims(records.reshape(-1))) not in (None, dims):
         hint = f"its ids stand {better} numbers apart: read it with {better} dimensions"
     raise BenchError(
@@ -271,21 +307,22 @@ def _check_size(stream: InputStream, dims: int) -> None:
         return
     with stream.path.open("rb") as handle:
         head = np.frombuffer(handle.read(_IDS_TO_SEE * (ID_BYTES + 4 * _MOST_DIMS)), np.uint8)
+    raise _not_whole(stream.path, head, stream.size // record_bytes, dims)
+
+
+def _not_whole(path: Path, head: npt.NDArray[np.uint8], n_whole: int, dims: int) -> BenchError:
+    """Say why a file that begins with `head` is no whole number of records."""
     better = _guess_dims(head)
     if better is not None and better != dims:
-        raise BenchError(
-            f"{stream.path} does not consist of records of {dims} dimensions: its ids stand "
-            f"{better} numbers apart; read it with {better} dimensions"
+        return BenchError(
+            f"{path} does not consist of records of {dims} dimensions: its ids stand {better} "
+            f"numbers apart; read it with {better} dimensions"
         )
-    if better is None and not (_are_ids(head[None, :ID_BYTES]).all() and len(head) >= ID_BYTES):
-        raise BenchError(
-            f"{stream.path} does not begin with an ASCII id of {ID_BYTES} bytes; "
+    if len(head) >= ID_BYTES and not _are_ids(head[None, :ID_BYTES]).all():
+        return BenchError(
+            f"{path} does not begin with an ASCII id of {ID_BYTES} bytes; "
             "this is no feature file, or a damaged one"
         )
-    raise _cut_off(stream.path, stream.size // record_bytes, dims)
-
-
-def _cut_off(path: Path, n_whole: int, dims: int) -> BenchError:
     return BenchError(
         f"{path}: ends within record {n_whole + 1} ({n_whole:,} whole records of {dims} "
         "dimensions); the file is cut off, download it again"

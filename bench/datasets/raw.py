@@ -17,15 +17,30 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.datasets.dataset import FeatureInfo
+from bench.datasets.literals import bad_line
 from bench.datasets.preprocess import NO_TIME, Pairs, Preprocessed, preprocess
-from bench.datasets.published_features import FeatureRows, read_feature_rows, select_rows
+from bench.datasets.published_features import (
+    PUBLISHED_DIMS,
+    FeatureRows,
+    read_feature_rows,
+    select_rows,
+)
 from bench.datasets.record import DatasetRecord
 from bench.datasets.store import Timestamps, write_dataset
 from bench.datasets.taxonomy import Paths, categories_at, category_counts
 from bench.errors import BenchError, user_io_errors
 from bench.files import temporary_prefix
 
-__all__ = ["LICENCE", "Log", "LogBuilder", "RawOptions", "Taxonomy", "find_file", "store_log"]
+__all__ = [
+    "LICENCE",
+    "Log",
+    "LogBuilder",
+    "RawOptions",
+    "Taxonomy",
+    "find_file",
+    "id_text",
+    "store_log",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -76,7 +91,7 @@ class LogBuilder:
             self._seconds.append(seconds)
 
     def finish(self) -> Log:
-        """Number the ids in text order."""
+        """Give what was taken, with ids numbered in text order."""
         user_ids, users = _in_text_order(self._users, self._user_codes)
         item_ids, items = _in_text_order(self._items, self._item_codes)
         seconds = np.array(self._seconds, dtype=np.int64) if self._seconds else None
@@ -114,7 +129,14 @@ class RawOptions:
     count_repeats: bool = False
     seed: int = 0
     feature_dtype: Literal["float32", "float16"] = "float32"
-    feature_dims: int = 4096
+    feature_dims: int = PUBLISHED_DIMS
+
+    def __post_init__(self) -> None:
+        if self.min_interactions < 3:  # told here, not after an hour of reading
+            raise BenchError(
+                "at least 3 interactions per user are needed (training, validation, test), "
+                f"got {self.min_interactions}"
+            )
 
     @property
     def split_rule(self) -> str:
@@ -176,6 +198,19 @@ def find_file(folder: Path, name: str, *, origin: str) -> Path:
             f"{folder} has both {name} and {name}.gz; remove one, so that it is clear which counts"
         )
     return found[0]
+
+
+def id_text(path: Path, number: int, value: object, what: str) -> str:
+    """See that a value read in line `number` can be the id of a user or an item.
+
+    Raises
+    ------
+    BenchError
+        It is no text, blank, or has characters that no id has.
+    """
+    if not isinstance(value, str) or not value.strip() or not value.isprintable():
+        raise bad_line(path, number, f"{str(value)[:40]!r} is no id of {what}")
+    return value
 
 
 def store_log(
