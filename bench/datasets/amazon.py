@@ -18,15 +18,8 @@ from typing import Literal
 from bench.datasets.literals import bad_line, read_records
 from bench.datasets.own import check_name
 from bench.datasets.published_features import check_feature_file
-from bench.datasets.raw import (
-    Log,
-    LogBuilder,
-    RawOptions,
-    Taxonomy,
-    find_file,
-    id_text,
-    store_log,
-)
+from bench.datasets.raw import RawOptions, Taxonomy, store_log
+from bench.datasets.raw_log import Log, LogBuilder, find_file, id_text
 from bench.datasets.record import DatasetRecord
 from bench.datasets.taxonomy import CLOTHING_ROOT, DEFAULT_LEVEL, Paths, check_level, is_under
 from bench.errors import BenchError

@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from bench.datasets.row_file import RowFile
 from bench.datasets.streams import InputStream, open_stream
 from bench.errors import BenchError, user_io_errors
 
@@ -27,7 +28,6 @@ __all__ = [
     "FeatureRows",
     "check_feature_file",
     "read_feature_rows",
-    "select_rows",
 ]
 
 PUBLISHED_DIMS = 4096
@@ -137,64 +137,13 @@ def read_feature_rows(
                 _check_space(target.parent, shape[0] * dims * stored.itemsize)
                 handle = target.open("wb", buffering=0)
             with handle:
-                return _copy(stream, item_ids, _RowFile(handle, target, shape, stored))
+                return _copy(stream, item_ids, RowFile(handle, target, shape, stored))
     except BaseException:
         target.unlink(missing_ok=True)
         raise
 
 
-def select_rows(source: Path, rows: npt.NDArray[np.int64], target: Path) -> None:
-    """Copy rows of one `.npy` matrix into another, a block at a time.
-
-    Parameters
-    ----------
-    source, target
-        `.npy` files.
-    rows
-        int64 (n,): row k of the target is row `rows[k]` of the source.
-    """
-    matrix = np.load(source, mmap_mode="r", allow_pickle=False)
-    step = max(1, _BLOCK_BYTES // (matrix.shape[1] * matrix.itemsize))
-    with user_io_errors("write the features", target), target.open("wb", buffering=0) as handle:
-        out = _RowFile(handle, target, (len(rows), matrix.shape[1]), matrix.dtype)
-        for start in range(0, len(rows), step):
-            out.write(np.arange(start, min(start + step, len(rows))), matrix[rows[start:][:step]])
-
-
-class _RowFile:
-    """An `.npy` matrix that is filled row by row in any order; rows never written are zero.
-
-    Written to, not mapped: on a full disk a write is an error, a mapped page ends the process; and
-    pages of a map count as memory.
-    """
-
-    def __init__(
-        self, handle: BinaryIO, path: Path, shape: tuple[int, int], dtype: np.dtype[Any]
-    ) -> None:
-        self._handle = handle
-        self.path = path
-        self.shape = shape
-        self.dtype = dtype
-        self._row_bytes = shape[1] * dtype.itemsize
-        with user_io_errors("write the features", path):
-            np.lib.format.write_array_header_1_0(
-                handle, {"descr": dtype.str, "fortran_order": False, "shape": shape}
-            )
-            self._start = handle.tell()
-            handle.truncate(self._start + shape[0] * self._row_bytes)
-
-    def write(self, places: npt.NDArray[np.int64], rows: npt.NDArray[Any]) -> None:
-        """Write `rows`, (n, dims) of the stored dtype, to the rows numbered `places`."""
-        with user_io_errors("write the features", self.path):
-            for place, row in zip(places.tolist(), np.ascontiguousarray(rows), strict=True):
-                self._handle.seek(self._start + place * self._row_bytes)
-                content = row.data.cast("B")
-                written = 0
-                while written < len(content):  # an unbuffered write may be a partial one
-                    written += self._handle.write(content[written:])
-
-
-def _copy(stream: InputStream, item_ids: Sequence[str], out: _RowFile) -> FeatureRows:
+def _copy(stream: InputStream, item_ids: Sequence[str], out: RowFile) -> FeatureRows:
     """Go through the records and write those that are wanted."""
     row_of = _padded_ids(item_ids)
     found = np.zeros(len(item_ids), dtype=np.bool_)

@@ -15,7 +15,8 @@ from typing import Literal
 from bench.datasets.literals import bad_line, read_records
 from bench.datasets.own import check_name
 from bench.datasets.published_features import check_feature_file
-from bench.datasets.raw import Log, LogBuilder, RawOptions, find_file, id_text, store_log
+from bench.datasets.raw import RawOptions, store_log
+from bench.datasets.raw_log import Log, LogBuilder, find_file, id_text
 from bench.datasets.record import DatasetRecord
 from bench.errors import BenchError
 
