@@ -75,8 +75,8 @@ def parse_line(text: str) -> Any:
     """Read one value: JSON, or a Python literal.
 
     What is JSON is read as JSON; a Python literal gives what `ast.literal_eval` would. (The two
-    differ for a few texts that are both, such as a pair of surrogate escapes in double quotes.) Lines
-    that mix the two, say `null` with Python's escapes, and raw control characters are let pass.
+    differ for a few texts that are both, such as a pair of surrogate escapes in double quotes.)
+    Mixtures, say `null` beside Python's escapes, and raw control characters are let pass.
 
     Raises
     ------
