@@ -13,11 +13,13 @@ set exists as an archive only.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from bench.datasets.literals import bad_line, read_records
 from bench.datasets.own import check_name
-from bench.datasets.raw import Log, LogBuilder, RawOptions, Taxonomy, find_file, store_log
+from bench.datasets.published_features import check_feature_file
+from bench.datasets.raw import RawOptions, Taxonomy, store_log
+from bench.datasets.raw_log import Log, LogBuilder, find_file, id_text
 from bench.datasets.record import DatasetRecord
 from bench.datasets.taxonomy import CLOTHING_ROOT, DEFAULT_LEVEL, Paths, check_level, is_under
 from bench.errors import BenchError
@@ -96,7 +98,8 @@ def import_raw_amazon(
             f"image_features_{_SUBJECT}.b",
         )
     )
-    second = _SECOND[part]
+    second, options = _SECOND[part], options or RawOptions()
+    check_feature_file(features, dims=options.feature_dims)
     items = read_metadata(metadata, second)
     log, review_report = read_reviews(reviews, items.paths)
     return store_log(
@@ -106,7 +109,7 @@ def import_raw_amazon(
         name=name,
         title=title or f"Amazon {second}",
         source=f"{reviews.name}, {metadata.name} and {features.name} ({AMAZON_ORIGIN}), {second}",
-        options=options or RawOptions(),
+        options=options,
         report={"metadata": dict(items.report), "reviews": review_report},
         taxonomy=Taxonomy(items.paths, CLOTHING_ROOT, second, category_level),
     )
@@ -134,7 +137,7 @@ def read_metadata(path: Path, second: str, root: str = CLOTHING_ROOT) -> _Metada
     n_lines = repeated = without = 0
     for number, record in read_records(path, {"asin": str}):
         n_lines += 1
-        asin = _text(path, number, record, "asin")
+        asin = id_text(path, number, record["asin"], "an item")
         if asin in seen:
             repeated += 1
             continue
@@ -187,7 +190,7 @@ def read_reviews(path: Path, items: Mapping[str, object]) -> tuple[Log, dict[str
         n_lines += 1
         if record["asin"] in items:
             kept += 1
-            user = _text(path, number, record, "reviewerID")
+            user = id_text(path, number, record["reviewerID"], "a user")
             seconds = record["unixReviewTime"]
             if not -(2**62) < seconds < 2**62:
                 raise bad_line(path, number, "'unixReviewTime' is no time in seconds")
@@ -198,13 +201,6 @@ def read_reviews(path: Path, items: Mapping[str, object]) -> tuple[Log, dict[str
             "reviews and metadata belong to different data"
         )
     return log.finish(), {"lines_read": n_lines, "of_items_outside_this_part": n_lines - kept}
-
-
-def _text(path: Path, number: int, record: Mapping[str, Any], key: str) -> str:
-    text: str = record[key]
-    if not text.strip() or any(character in text for character in "\r\n\0"):
-        raise bad_line(path, number, f"{key!r} is {text[:40]!r}, which is no id")
-    return text
 
 
 def _paths(path: Path, number: int, value: object) -> tuple[tuple[str, ...], ...]:

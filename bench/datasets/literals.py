@@ -76,6 +76,7 @@ def parse_line(text: str) -> Any:
 
     What is JSON is read as JSON; a Python literal gives what `ast.literal_eval` would. (The two
     differ for a few texts that are both, such as a pair of surrogate escapes in double quotes.)
+    Mixtures, say `null` beside Python's escapes, and raw control characters are let pass.
 
     Raises
     ------

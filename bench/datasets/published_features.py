@@ -13,15 +13,22 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from bench.datasets.row_file import RowFile
 from bench.datasets.streams import InputStream, open_stream
 from bench.errors import BenchError, user_io_errors
 
-__all__ = ["ID_BYTES", "PUBLISHED_DIMS", "FeatureRows", "read_feature_rows", "select_rows"]
+__all__ = [
+    "ID_BYTES",
+    "PUBLISHED_DIMS",
+    "FeatureRows",
+    "check_feature_file",
+    "read_feature_rows",
+]
 
 PUBLISHED_DIMS = 4096
 """Numbers per record in the published files."""
@@ -58,6 +65,34 @@ class FeatureRows:
     repeated: int
     n_records: int
     sha256: str
+
+
+def check_feature_file(path: Path, *, dims: int = PUBLISHED_DIMS) -> None:
+    """See from its size and its beginning whether a feature file can be one, before long work.
+
+    Parameters
+    ----------
+    path
+        `image_features_*.b`, plain or gzipped.
+    dims
+        Numbers per record.
+
+    Raises
+    ------
+    BenchError
+        Not such a file, cut off, or of other dimensions.
+    """
+    if dims < 1:
+        raise BenchError(f"features need at least one dimension, got {dims}")
+    with open_stream(path, f"checking {path.name}") as stream:
+        _check_size(stream, dims)
+        record_bytes = ID_BYTES + 4 * dims
+        head = np.empty(_IDS_TO_SEE * record_bytes, dtype=np.uint8)
+        count = stream.fill(head.data)
+        n_whole = count // record_bytes
+        _check_ids(path, head[: n_whole * record_bytes].reshape(-1, record_bytes), 0)
+        if count % record_bytes:
+            raise _not_whole(path, head[:count], n_whole, dims)
 
 
 def read_feature_rows(
@@ -102,64 +137,13 @@ def read_feature_rows(
                 _check_space(target.parent, shape[0] * dims * stored.itemsize)
                 handle = target.open("wb", buffering=0)
             with handle:
-                return _copy(stream, item_ids, _RowFile(handle, target, shape, stored))
+                return _copy(stream, item_ids, RowFile(handle, target, shape, stored))
     except BaseException:
         target.unlink(missing_ok=True)
         raise
 
 
-def select_rows(source: Path, rows: npt.NDArray[np.int64], target: Path) -> None:
-    """Copy rows of one `.npy` matrix into another, a block at a time.
-
-    Parameters
-    ----------
-    source, target
-        `.npy` files.
-    rows
-        int64 (n,): row k of the target is row `rows[k]` of the source.
-    """
-    matrix = np.load(source, mmap_mode="r", allow_pickle=False)
-    step = max(1, _BLOCK_BYTES // (matrix.shape[1] * matrix.itemsize))
-    with user_io_errors("write the features", target), target.open("wb", buffering=0) as handle:
-        out = _RowFile(handle, target, (len(rows), matrix.shape[1]), matrix.dtype)
-        for start in range(0, len(rows), step):
-            out.write(np.arange(start, min(start + step, len(rows))), matrix[rows[start:][:step]])
-
-
-class _RowFile:
-    """An `.npy` matrix that is filled row by row in any order; rows never written are zero.
-
-    Written to, not mapped: on a full disk a write is an error, a mapped page ends the process; and
-    pages of a map count as memory.
-    """
-
-    def __init__(
-        self, handle: BinaryIO, path: Path, shape: tuple[int, int], dtype: np.dtype[Any]
-    ) -> None:
-        self._handle = handle
-        self.path = path
-        self.shape = shape
-        self.dtype = dtype
-        self._row_bytes = shape[1] * dtype.itemsize
-        with user_io_errors("write the features", path):
-            np.lib.format.write_array_header_1_0(
-                handle, {"descr": dtype.str, "fortran_order": False, "shape": shape}
-            )
-            self._start = handle.tell()
-            handle.truncate(self._start + shape[0] * self._row_bytes)
-
-    def write(self, places: npt.NDArray[np.int64], rows: npt.NDArray[Any]) -> None:
-        """Write `rows`, (n, dims) of the stored dtype, to the rows numbered `places`."""
-        with user_io_errors("write the features", self.path):
-            for place, row in zip(places.tolist(), np.ascontiguousarray(rows), strict=True):
-                self._handle.seek(self._start + place * self._row_bytes)
-                content = row.data.cast("B")
-                written = 0
-                while written < len(content):  # an unbuffered write may be a partial one
-                    written += self._handle.write(content[written:])
-
-
-def _copy(stream: InputStream, item_ids: Sequence[str], out: _RowFile) -> FeatureRows:
+def _copy(stream: InputStream, item_ids: Sequence[str], out: RowFile) -> FeatureRows:
     """Go through the records and write those that are wanted."""
     row_of = _padded_ids(item_ids)
     found = np.zeros(len(item_ids), dtype=np.bool_)
@@ -181,10 +165,11 @@ def _copy(stream: InputStream, item_ids: Sequence[str], out: _RowFile) -> Featur
                 break
             hashed = hasher.submit(digest.update, buffer[:count].data)
             buffers.reverse()
-            if count % record_bytes:  # of a gzipped file the size is not known before
-                raise _cut_off(stream.path, n_records + count // record_bytes, out.shape[1])
-            records = buffer[:count].reshape(-1, record_bytes)
+            n_whole = count // record_bytes
+            records = buffer[: n_whole * record_bytes].reshape(-1, record_bytes)
             _check_ids(stream.path, records, n_records)
+            if count % record_bytes:  # of a gzipped file the size is not known before
+                raise _not_whole(stream.path, buffer[:count], n_records + n_whole, out.shape[1])
             keys = np.ascontiguousarray(records[:, :ID_BYTES]).view(f"S{ID_BYTES}")[:, 0].tolist()
             first_id = first_id or keys[0]
             taken, places = [], []
@@ -255,7 +240,7 @@ def _check_ids(path: Path, records: npt.NDArray[np.uint8], n_before: int) -> Non
     number = n_before + int(bad.argmax())
     dims = (records.shape[1] - ID_BYTES) // 4
     hint = "this is no feature file, or a damaged one"
-    # The first block starts where the file does: there, other widths can be tried.
+    # The first block begins where the file does: there, other widths can be tried.
     if n_before == 0 and (better := _guess_dims(records.reshape(-1))) not in (None, dims):
         hint = f"its ids stand {better} numbers apart: read it with {better} dimensions"
     raise BenchError(
@@ -271,21 +256,22 @@ def _check_size(stream: InputStream, dims: int) -> None:
         return
     with stream.path.open("rb") as handle:
         head = np.frombuffer(handle.read(_IDS_TO_SEE * (ID_BYTES + 4 * _MOST_DIMS)), np.uint8)
+    raise _not_whole(stream.path, head, stream.size // record_bytes, dims)
+
+
+def _not_whole(path: Path, head: npt.NDArray[np.uint8], n_whole: int, dims: int) -> BenchError:
+    """Say why a file that begins with `head` is no whole number of records."""
     better = _guess_dims(head)
     if better is not None and better != dims:
-        raise BenchError(
-            f"{stream.path} does not consist of records of {dims} dimensions: its ids stand "
-            f"{better} numbers apart; read it with {better} dimensions"
+        return BenchError(
+            f"{path} does not consist of records of {dims} dimensions: its ids stand {better} "
+            f"numbers apart; read it with {better} dimensions"
         )
-    if better is None and not (_are_ids(head[None, :ID_BYTES]).all() and len(head) >= ID_BYTES):
-        raise BenchError(
-            f"{stream.path} does not begin with an ASCII id of {ID_BYTES} bytes; "
+    if len(head) >= ID_BYTES and not _are_ids(head[None, :ID_BYTES]).all():
+        return BenchError(
+            f"{path} does not begin with an ASCII id of {ID_BYTES} bytes; "
             "this is no feature file, or a damaged one"
         )
-    raise _cut_off(stream.path, stream.size // record_bytes, dims)
-
-
-def _cut_off(path: Path, n_whole: int, dims: int) -> BenchError:
     return BenchError(
         f"{path}: ends within record {n_whole + 1} ({n_whole:,} whole records of {dims} "
         "dimensions); the file is cut off, download it again"

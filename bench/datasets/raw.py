@@ -7,7 +7,6 @@ users have been counted once without them, so that the rows of items nobody need
 
 import logging
 import tempfile
-from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +17,16 @@ import numpy.typing as npt
 
 from bench.datasets.dataset import FeatureInfo
 from bench.datasets.preprocess import NO_TIME, Pairs, Preprocessed, preprocess
-from bench.datasets.published_features import FeatureRows, read_feature_rows, select_rows
+from bench.datasets.published_features import PUBLISHED_DIMS, FeatureRows, read_feature_rows
+from bench.datasets.raw_log import Log
 from bench.datasets.record import DatasetRecord
+from bench.datasets.row_file import select_rows
 from bench.datasets.store import Timestamps, write_dataset
 from bench.datasets.taxonomy import Paths, categories_at, category_counts
 from bench.errors import BenchError, user_io_errors
 from bench.files import temporary_prefix
 
-__all__ = ["LICENCE", "Log", "LogBuilder", "RawOptions", "Taxonomy", "find_file", "store_log"]
+__all__ = ["LICENCE", "RawOptions", "Taxonomy", "store_log"]
 
 _log = logging.getLogger(__name__)
 
@@ -34,62 +35,6 @@ LICENCE = "academic use only; the files may not be passed on"
 
 # A record lists ids so that they can be looked up; more than so many are only counted.
 _MOST_LISTED = 1000
-
-
-@dataclass(frozen=True)
-class Log:
-    """Feedback as it was read: pairs in any order, repeats included.
-
-    Attributes
-    ----------
-    user_ids, item_ids
-        Each id once, ascending, so that numbers do not depend on the order of the lines.
-    users, items
-        int64 (n,): into them.
-    seconds
-        int64 (n,): when; None if no time is known.
-    """
-
-    user_ids: tuple[str, ...]
-    item_ids: tuple[str, ...]
-    users: npt.NDArray[np.int64]
-    items: npt.NDArray[np.int64]
-    seconds: npt.NDArray[np.int64] | None
-
-
-class LogBuilder:
-    """Takes feedback line by line and keeps sixteen bytes of each, beside every id once."""
-
-    def __init__(self) -> None:
-        self._users: dict[str, int] = {}
-        self._items: dict[str, int] = {}
-        self._user_codes = array("i")
-        self._item_codes = array("i")
-        self._seconds = array("q")
-
-    def add(self, user: str, item: str, seconds: int | None = None) -> None:
-        """Count one piece of feedback; either all have a time or none."""
-        users, items = self._users, self._items
-        self._user_codes.append(users.setdefault(user, len(users)))
-        self._item_codes.append(items.setdefault(item, len(items)))
-        if seconds is not None:
-            self._seconds.append(seconds)
-
-    def finish(self) -> Log:
-        """Number the ids in text order."""
-        user_ids, users = _in_text_order(self._users, self._user_codes)
-        item_ids, items = _in_text_order(self._items, self._item_codes)
-        seconds = np.array(self._seconds, dtype=np.int64) if self._seconds else None
-        return Log(user_ids, item_ids, users, items, seconds)
-
-
-def _in_text_order(
-    code_of: Mapping[str, int], codes: "array[int]"
-) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
-    ids = sorted(code_of)
-    rank = np.empty(len(ids), dtype=np.int64)
-    rank[[code_of[text] for text in ids]] = np.arange(len(ids))
-    return tuple(ids), rank[np.array(codes, dtype=np.int64)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +59,14 @@ class RawOptions:
     count_repeats: bool = False
     seed: int = 0
     feature_dtype: Literal["float32", "float16"] = "float32"
-    feature_dims: int = 4096
+    feature_dims: int = PUBLISHED_DIMS
+
+    def __post_init__(self) -> None:
+        if self.min_interactions < 3:  # told here, not after an hour of reading
+            raise BenchError(
+                "at least 3 interactions per user are needed (training, validation, test), "
+                f"got {self.min_interactions}"
+            )
 
     @property
     def split_rule(self) -> str:
@@ -147,35 +99,6 @@ class Taxonomy:
     root: str
     second: str
     level: int
-
-
-def find_file(folder: Path, name: str, *, origin: str) -> Path:
-    """Find an original file in `folder`, unpacked or gzipped.
-
-    Parameters
-    ----------
-    folder
-        Where to look.
-    name
-        Its name without `.gz`.
-    origin
-        Where it is published, for the message.
-
-    Raises
-    ------
-    BenchError
-        It is not there, or twice.
-    """
-    if not folder.is_dir():
-        raise BenchError(f"{folder}: no such folder; name the one with {name} in it")
-    found = [path for end in ("", ".gz") if (path := folder / f"{name}{end}").is_file()]
-    if not found:
-        raise BenchError(f"{folder} has no {name} or {name}.gz; it is published at {origin}")
-    if len(found) == 2:
-        raise BenchError(
-            f"{folder} has both {name} and {name}.gz; remove one, so that it is clear which counts"
-        )
-    return found[0]
 
 
 def store_log(

@@ -49,7 +49,7 @@ class InputStream:
         self._content: BinaryIO = (
             io.BufferedReader(gzip.GzipFile(fileobj=self._file), _BUFFER_BYTES)
             if self.gzipped
-            else io.BufferedReader(self._file, _BUFFER_BYTES)  # type: ignore[arg-type]
+            else io.BufferedReader(self._file, _BUFFER_BYTES)
         )
         self._progress = Progress(label, self.size // _PROGRESS_BYTES, unit="MB")
         self._shown = 0

@@ -14,7 +14,9 @@ from typing import Literal
 
 from bench.datasets.literals import bad_line, read_records
 from bench.datasets.own import check_name
-from bench.datasets.raw import Log, LogBuilder, RawOptions, find_file, store_log
+from bench.datasets.published_features import check_feature_file
+from bench.datasets.raw import RawOptions, store_log
+from bench.datasets.raw_log import Log, LogBuilder, find_file, id_text
 from bench.datasets.record import DatasetRecord
 from bench.errors import BenchError
 
@@ -71,6 +73,8 @@ def import_raw_tradesy(
         find_file(folder, file_name, origin=TRADESY_ORIGIN)
         for file_name in ("tradesy.json", "image_features_tradesy.b")
     )
+    options = options or RawOptions()
+    check_feature_file(features, dims=options.feature_dims)
     log, report = read_lists(purchases, chosen)
     return store_log(
         log,
@@ -82,7 +86,7 @@ def import_raw_tradesy(
             f"{purchases.name} and {features.name} ({TRADESY_ORIGIN}), "
             f"positive: {', '.join(chosen)}"
         ),
-        options=options or RawOptions(),
+        options=options,
         report={"lists": report},
     )
 
@@ -114,7 +118,7 @@ def read_lists(path: Path, lists: Sequence[str]) -> tuple[Log, dict[str, int]]:
     for number, record in read_records(path, {"uid": str, "lists": dict}):
         n_lines += 1
         user = record["uid"]
-        users.add(_item(path, number, user))
+        users.add(id_text(path, number, user, "a user"))
         for name in LISTS:
             if name not in record["lists"]:
                 raise bad_line(path, number, f"its 'lists' have no {name!r}")
@@ -124,7 +128,7 @@ def read_lists(path: Path, lists: Sequence[str]) -> tuple[Log, dict[str, int]]:
             entries[name] += len(items)
             if name in lists:
                 for item in items:
-                    log.add(user, _item(path, number, item))
+                    log.add(user, id_text(path, number, item, "an item"))
     if not any(entries[name] for name in lists):
         raise BenchError(f"{path}: the lists {', '.join(lists)} of {n_lines} users are all empty")
     report = {"lines_read": n_lines, "repeated_users": n_lines - len(users)}
@@ -143,9 +147,3 @@ def _chosen(lists: str | Sequence[str]) -> tuple[str, ...]:
         what = f"unknown list {unknown[0]!r}" if unknown else "no list is chosen"
         raise BenchError(f"{what}: choose from {', '.join(LISTS)}")
     return tuple(name for name in LISTS if name in lists)
-
-
-def _item(path: Path, number: int, value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise bad_line(path, number, f"{str(value)[:40]!r} is no id (text)")
-    return value
