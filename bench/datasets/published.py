@@ -27,11 +27,12 @@ from bench.datasets.preprocess import NO_TIME, merge_repeats
 from bench.datasets.published_features import (
     PUBLISHED_DIMS,
     FeatureRows,
+    check_feature_file,
     read_feature_rows,
-    select_rows,
 )
 from bench.datasets.published_sets import published_set
 from bench.datasets.record import DatasetRecord
+from bench.datasets.row_file import select_rows
 from bench.datasets.store import Timestamps, write_dataset
 from bench.errors import BenchError, user_io_errors
 from bench.files import remove_leftovers, temporary_prefix
@@ -93,6 +94,8 @@ def import_archive(
             f"--category-level is for Amazon Women and Men; leave it out for {as_name}"
         )
     remove_leftovers(data_dir)
+    if features is not None:
+        check_feature_file(features)
     archive = read_archive(path)
     _check_space(archive, data_dir, name, with_features=features is not None, dtype=feature_dtype)
     categories = kind.categories_of(archive, level=category_level)

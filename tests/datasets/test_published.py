@@ -240,7 +240,9 @@ class TestFeatures:
     @pytest.fixture
     def file(self, tmp_path: Path) -> Path:
         path = tmp_path / "image_features_x.b"
-        rows = [(item, np.arange(4096, dtype="<f4") + k) for k, item in enumerate(["B4", "B0", "X"])]
+        rows = [
+            (item, np.arange(4096, dtype="<f4") + k) for k, item in enumerate(["B4", "B0", "X"])
+        ]
         path.write_bytes(b"".join(item.encode().ljust(10) + row.tobytes() for item, row in rows))
         return path
 
