@@ -47,6 +47,7 @@ def add_cell(
     seed: int = 0,
     deterministic: bool = True,
     sampled: int | None = None,
+    drop_repeats: bool = False,
     made: str = "2025-01-01T00:00:00+00:00",
     error: str = "out of memory",
     facts: Mapping[str, Any] | None = None,
@@ -66,7 +67,7 @@ def add_cell(
         params=dict(params or {}),
         seed=seed,
         deterministic=deterministic,
-        protocol={"sampled": sampled, "patience": 5},
+        protocol={"sampled": sampled, "patience": 5, "drop_repeats": drop_repeats},
     )
     record = CellRecord(
         status="failed" if less is None else "finished",

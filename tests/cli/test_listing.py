@@ -107,7 +107,7 @@ def test_doctor_looks_at_what_is_stored(
 
     shutil.copytree(data / "toy", data / "older")
     record = data / "older" / "dataset.json"
-    record.write_text(record.read_text().replace('"schema_version": 1', '"schema_version": 99'))
+    record.write_text(record.read_text().replace('"schema_version": 2', '"schema_version": 99'))
     shutil.copytree(data / "toy", data / "partial")
     (data / "partial" / "users.arrow").unlink()
     (add_cell(store, "warp").folder / "per_user.parquet").write_bytes(b"not parquet")

@@ -139,3 +139,42 @@ def test_images_of_any_kind_decode_to_rgb(form: str, mode: str) -> None:
     decoded = images.decoded(1)
     assert (decoded.mode, decoded.size) == ("RGB", (3, 2))
     assert decoded.getpixel((0, 0)) == (255, 255, 255)
+
+
+class TestRepeats:
+    @pytest.fixture
+    def dataset(self) -> Dataset:
+        # User 0 repeats an item in validation, 1 in test, 2 in neither, 3 has nothing held out.
+        train = Interactions.from_pairs(
+            np.array([0, 0, 1, 2, 3]), np.array([0, 1, 2, 0, 4]), n_users=4, n_items=5
+        )
+        validation = np.array([1, 0, 1, NO_ITEM], np.int32)
+        test = np.array([3, 2, 3, NO_ITEM], np.int32)
+        return Dataset(
+            training=TrainingSet(name="r", train=train),
+            validation=validation,
+            test=test,
+            user_ids=list("abcd"),
+            item_ids=list("vwxyz"),
+            data_hash="d",
+            split_hash=split_hash(train, validation, test),
+            split_rule="by hand",
+        )
+
+    def test_are_found_in_either_part(self, dataset: Dataset) -> None:
+        assert dataset.repeats.tolist() == [True, True, False, False]
+
+    def test_are_counted_once_and_are_no_negatives(self, dataset: Dataset) -> None:
+        assert dataset.n_interactions == 3 + 2 + 3 + 1
+        assert dataset.known.of(1).tolist() == [0, 2]
+
+    def test_left_out_they_are_trained_on_and_not_evaluated(self, dataset: Dataset) -> None:
+        rest = dataset.without_repeats()
+        assert rest.training is dataset.training
+        assert rest.validation.tolist() == [NO_ITEM, NO_ITEM, 1, NO_ITEM]
+        assert rest.test.tolist() == [NO_ITEM, NO_ITEM, 3, NO_ITEM]
+        assert not rest.repeats.any()
+        assert rest.test.dtype == np.int32
+        # The others' negatives are what they were.
+        assert rest.known.of(2).tolist() == dataset.known.of(2).tolist()
+        assert rest.split_hash == dataset.split_hash

@@ -1,5 +1,6 @@
 """A plan is run once: finished cells are skipped, failed ones tried again."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -151,3 +152,32 @@ def test_nobody_left_to_evaluate_is_an_error(toy_dataset: Dataset) -> None:
     nothing = dataclasses.replace(toy_dataset, test=np.full_like(toy_dataset.test, NO_ITEM))
     with pytest.raises(BenchError, match="has no test items"):
         check_evaluable(nothing)
+
+
+def test_users_with_repeats_are_left_out_of_validation_and_test_alone(
+    toy_dataset: Dataset, make_cell: Callable[..., Cell], tmp_path: Path
+) -> None:
+    train = toy_dataset.training.train
+    test = toy_dataset.test.copy()
+    test[3] = train.of(3)[0]
+    dataset = dataclasses.replace(toy_dataset, test=test)
+    records = {}
+    for drop in (False, True):
+        options = RunOptions(drop_repeats=drop)
+        cell = make_cell(PopRank, options=options)
+        summary = run_plan(
+            [cell], dataset, title="Toy", options=options, store=ResultStore(tmp_path)
+        )
+        records[drop] = summary.made[0]
+    assert records[False].folder != records[True].folder
+    users = {drop: stored.per_user().user.tolist() for drop, stored in records.items()}
+    assert set(users[False]) - set(users[True]) == {3}
+    assert records[True].record.n_users["all"] == records[False].record.n_users["all"] - 1
+    for drop, stored in records.items():
+        facts = stored.record.dataset_facts
+        assert facts["n_repeats"] == 1
+        assert facts["n_interactions"] == dataset.n_interactions
+        assert stored.record.key.protocol["drop_repeats"] is drop
+    # The oracle meets the same users.
+    oracle = [stored.record.dataset_facts["oracle_auc"]["all"] for stored in records.values()]
+    assert oracle[0] != oracle[1]

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,36 @@ def test_table4_as_printed():
 def test_the_published_archive_is_named_as_another_item_set():
     assert "45,184 users and 166,270 items" in PUBLISHED.notes["amazon_fashion"]
     assert "ICDM 2017" in PUBLISHED.source
+
+
+def test_counts_of_the_published_archive_agree_with_the_released_checkpoint():
+    archive = PUBLISHED.archives["amazon_fashion"]
+    assert dataclasses.astuple(archive) == (45_184, 166_270, 358_003)
+    # The checkpoint is called 39728: 19 epochs in steps of 128 training pairs.
+    n_train = archive.n_interactions - 2 * archive.n_users
+    assert math.ceil(19 * n_train / 128) == 39_728
+    paper = PUBLISHED.table2["amazon_fashion"]
+    assert all(
+        math.ceil(epoch * (paper.n_interactions - 2 * paper.n_users) / 128) != 39_728
+        for epoch in range(1, 31)
+    )
+
+
+def test_the_authors_log():
+    log = PUBLISHED.authors_log
+    assert (log.dataset, log.recommender, log.factors, log.sampled) == (
+        "amazon_fashion", "dvbpr", 100, 100,
+    )  # fmt: skip
+    assert [line.epoch for line in log.epochs] == [1, 2, 3, 5, 8, 10, 13, 14, 19]
+    assert dataclasses.astuple(log.best) == (14, 0.8011, 0.8023)
+    validation = {line.epoch: line.validation for line in log.epochs}
+    assert (validation[1], validation[19]) == (0.6547, 0.8003)
+    assert all(abs(line.test - line.validation) < 0.005 for line in log.epochs)
+
+
+def test_each_part_has_its_source():
+    assert set(PUBLISHED.sources) == {"table2", "table3", "table4", "archives", "authors_log"}
+    assert all(PUBLISHED.sources.values())
 
 
 def test_auc_looks_up_one_cell():

@@ -331,12 +331,73 @@ def test_table2_puts_the_papers_counts_beside_ours(add_cell):
     table = table2(cells)
     assert [[cell.text for cell in row.cells] for row in table.rows] == [
         ["Amazon Fashion", "ours", "45,184", "166,270", "358,003", "6"],
-        ["", "paper", "64,583", "234,892", "513,367", "6"],
+        ["", "paper (other item set)", "64,583", "234,892", "513,367", "6"],
         ["Tradesy.com", "ours", "33,864", "326,393", "662,408", "N/A"],
         ["", "paper", "33,864", "326,393", "655,409", "N/A"],
     ]
     assert foot(table).count("another item set") == 1
+    assert "Amazon Fashion: these are the counts known of the published archive" in foot(table)
+    assert [row.get("note") for row in table.tidy] == [None, "other item set", None, None]
     assert "ICDM 2017" in table.foot[-1]
+
+
+def test_table2_of_an_archive_that_is_neither_the_papers_nor_the_published_one(add_cell):
+    table = table2([add_cell("rand", dataset="amazon_fashion", title="Amazon Fashion")])
+    assert "Amazon Fashion: these are not the counts known of the published archive" in foot(table)
+
+
+FASHION = {"n_users": 45_184, "n_items": 166_270, "n_interactions": 358_003}
+
+
+def test_the_papers_row_of_another_item_set_is_marked(add_cell):
+    cells = [
+        add_cell("vbpr", dataset="amazon_fashion", title="Amazon Fashion", facts=FASHION),
+        add_cell("mine", dataset="amazon_fashion", title="Amazon Fashion", facts=FASHION),
+    ]
+    table = table3(cells)
+    expected = (
+        "Amazon Fashion: the paper's Table III (other item set) has All: VBPR 0.7479; "
+        "Cold: VBPR 0.7319."
+    )
+    assert expected in table.foot
+    marks = {(row["recommender"], row["paper"], row["paper_note"]) for row in table.tidy}
+    assert ("vbpr", 0.7479, "other item set") in marks
+    assert ("mine", None, None) in marks
+    assert "authors' log for the published archive" in foot(table)
+    assert "0.8011 on the test items, in epoch 14, whose validation AUC 0.8023" in foot(table)
+    # The log and the paper's row are AUCs.
+    other = foot(table3(cells, metric="mrr"))
+    assert "authors' log" not in other
+    assert "the paper's Table III" not in other
+
+
+def test_the_papers_row_of_the_same_item_set_is_not_marked(add_cell):
+    facts = {"n_users": 34_244, "n_items": 110_636}
+    table = table3([add_cell("vbpr", dataset="amazon_men", title="Amazon Men", facts=facts)])
+    assert (
+        "Amazon Men: the paper's Table III has All: VBPR 0.7089; Cold: VBPR 0.6863." in table.foot
+    )
+    assert {row["paper_note"] for row in table.tidy} == {None}
+    assert "other item set" not in foot(table)
+    assert "authors' log" not in foot(table)
+
+
+def test_rows_without_repeats_are_blocks_of_their_own(add_cell):
+    facts = {"n_repeats": 2}
+    table = table3(
+        [
+            add_cell("vbpr", [8] * 4, facts=facts),
+            add_cell("vbpr", [6] * 2, users=(0, 3), counts=(9, 0), drop_repeats=True, facts=facts),
+        ]
+    )
+    assert [row.cells[0].text for row in table.rows] == [
+        "Clothing", "", "Clothing [repeats dropped]", "",
+    ]  # fmt: skip
+    assert [row.cells[2].text for row in table.rows] == ["4", "2", "2", "1"]
+    assert "Clothing: 2 users are counted whose validation or test item" in foot(table)
+    assert "Clothing [repeats dropped]: 2 users are left out whose validation" in foot(table)
+    assert [row["drop_repeats"] for row in table.tidy] == [False, False, True, True]
+    assert "one of their own training items" not in foot(table3([add_cell("vbpr", [8] * 4)]))
 
 
 def test_table2_two_contents_of_one_name(add_cell):

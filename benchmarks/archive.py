@@ -1,0 +1,207 @@
+"""Speed and memory of converting a published archive, against reading it and writing the same.
+
+    python benchmarks/archive.py --photographs FOLDER
+
+An archive of 2 GB or more is made from a folder of photographs, repeated under new item ids, in the
+form the published ones have: six objects in an `.npy` file, pickled as Python 2 did. It is converted
+by `bench datasets import` in a process of its own. The floor, measured right before and after, is
+reading the archive from front to back and writing as many bytes as the store has, synced. Needs
+about three times the archive's size on the disk; nothing stays.
+"""
+
+import argparse
+import io
+import json
+import os
+import platform
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+PAIRS_PER_USER = 8
+BLOCK = 8 << 20
+
+CHILD = """
+import resource, sys
+from bench.cli.main import main
+code = main(sys.argv[1:])
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+sys.stderr.write(f"PEAK {peak}\\n")
+sys.exit(code)
+"""
+
+
+def photographs(folder: Path, pixels: int, quality: int) -> list[bytes]:
+    """Read photographs and encode them at the size of the published ones (about 20 kB each)."""
+    found = []
+    for path in sorted(folder.iterdir()):
+        with Image.open(path) as image:
+            buffer = io.BytesIO()
+            resized = image.convert("RGB").resize((pixels, pixels), Image.Resampling.BICUBIC)
+            resized.save(buffer, "JPEG", quality=quality)
+        found.append(buffer.getvalue())
+    return found
+
+
+class Python2Pickle:
+    """Writes the few things such an archive holds, as Python 2 pickles them under protocol 2."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self.out = out
+
+    def text(self, value: bytes) -> None:
+        """Write a `str` of Python 2."""
+        short = len(value) < 256
+        head = b"U" + bytes([len(value)]) if short else b"T" + struct.pack("<i", len(value))
+        self.out.write(head + value)
+
+    def number(self, value: int) -> None:
+        """Write an int that fits 32 bits."""
+        self.out.write(b"J" + struct.pack("<i", value))
+
+    def user(self, entries: list[tuple[int, bytes, bytes]]) -> None:
+        """Write a user's entries: item, reviewerID, asin."""
+        self.out.write(b"](")
+        for item, reviewer, asin in entries:
+            self.out.write(b"}(")
+            self.text(b"productid")
+            self.number(item)
+            self.text(b"reviewerID")
+            self.text(reviewer)
+            self.text(b"asin")
+            self.text(asin)
+            self.out.write(b"u")
+        self.out.write(b"e")
+
+
+def write_archive(path: Path, images: list[bytes], n_bytes: int) -> tuple[int, int]:
+    """Write an archive of at least `n_bytes`; give its numbers of users and items."""
+    mean = sum(map(len, images)) / len(images)
+    n_items = int(n_bytes / mean) + 1
+    n_users = max(10, n_items // 4)
+    rng = np.random.default_rng(0)
+    bought = rng.integers(0, n_items, (n_users, PAIRS_PER_USER))
+    with path.open("wb") as out:
+        np.lib.format.write_array_header_1_0(
+            out, {"descr": "|O", "fortran_order": False, "shape": (6,)}
+        )
+        pickle = Python2Pickle(out)
+        # numpy.core.multiarray._reconstruct(numpy.ndarray, (0,), "b"), then its state.
+        out.write(b"\x80\x02cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n")
+        out.write(b"K\x00\x85U\x01b\x87R(K\x01K\x06\x85cnumpy\ndtype\nU\x02O8K\x00K\x01\x87R")
+        out.write(b"(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK?tb\x89](")
+        for part in (slice(0, PAIRS_PER_USER - 2), slice(-2, -1), slice(-1, None)):
+            out.write(b"}(")
+            for user in range(n_users):
+                pickle.number(user)
+                reviewer = b"A%013d" % user
+                pickle.user([(int(k), reviewer, b"B%09d" % k) for k in bought[user, part]])
+            out.write(b"u")
+        out.write(b"}(")
+        for item in range(n_items):
+            pickle.number(item)
+            out.write(b"}(")
+            pickle.text(b"asin")
+            pickle.text(b"B%09d" % item)
+            pickle.text(b"imgs")
+            pickle.text(images[item % len(images)])
+            out.write(b"u")
+        out.write(b"u")
+        pickle.number(n_users)
+        pickle.number(n_items)
+        out.write(b"etb.")
+        out.flush()
+        os.fsync(out.fileno())
+    return n_users, n_items
+
+
+def blocks(path: Path) -> Iterator[bytes]:
+    """Read a file from front to back."""
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            yield block
+
+
+def forget(path: Path) -> None:
+    """Ask the system to drop a file's pages, so that reading it means reading the disk."""
+    with path.open("rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def seconds_of_floor(archive: Path, n_written: int, scratch: Path) -> tuple[float, float]:
+    """Time reading the archive, and writing and syncing as many bytes as the store has."""
+    forget(archive)
+    started = time.perf_counter()
+    for _ in blocks(archive):
+        pass
+    read = time.perf_counter() - started
+    content = next(blocks(archive))
+    started = time.perf_counter()
+    with scratch.open("wb") as file:
+        for start in range(0, n_written, len(content)):
+            file.write(content[: n_written - start])
+        file.flush()
+        os.fsync(file.fileno())
+    written = time.perf_counter() - started
+    scratch.unlink()
+    return read, written
+
+
+def convert(archive: Path, data_dir: Path) -> tuple[float, int]:
+    """Convert in a process of its own; give seconds, its start included, and peak bytes."""
+    forget(archive)
+    words = ["datasets", "import", str(archive), "--as", "tradesy", "--name", "big"]
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, *words, "--data", str(data_dir)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    seconds = time.perf_counter() - started
+    if done.returncode:
+        sys.exit(done.stderr)
+    return seconds, 1024 * int(done.stderr.rsplit("PEAK ", 1)[1])
+
+
+def main() -> None:
+    """Make, measure, print, and remove."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--photographs", type=Path, required=True, help="Folder of images.")
+    parser.add_argument("--gigabytes", type=float, default=2.1)
+    parser.add_argument("--pixels", type=int, default=300)
+    parser.add_argument("--quality", type=int, default=90)
+    parser.add_argument("--folder", type=Path, help="Where to work.  [default: a temporary one]")
+    arguments = parser.parse_args()
+    images = photographs(arguments.photographs, arguments.pixels, arguments.quality)
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
+        folder = Path(name)
+        archive = folder / "archive.npy"
+        n_users, n_items = write_archive(archive, images, round(arguments.gigabytes * 1e9))
+        size = archive.stat().st_size
+        print(f"archive: {size / 1e9:.2f} GB, {n_users:,} users, {n_items:,} items")
+        print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores")
+        floors = [seconds_of_floor(archive, size, folder / "scratch")]
+        seconds, peak = convert(archive, folder / "data")
+        record = json.loads((folder / "data" / "big" / "dataset.json").read_text())
+        stored = sum(record["file_sizes"].values())
+        floors.append(seconds_of_floor(archive, stored, folder / "scratch"))
+        for read, written in floors:
+            print(f"floor: read {read:.1f} s, write and sync {written:.1f} s")
+        floor = sum(map(sum, floors)) / len(floors)
+        print(f"conversion: {seconds:.1f} s, {seconds / floor:.2f} times the mean floor")
+        print(f"peak resident memory: {peak / 1e6:.0f} MB, {peak / size:.1%} of the archive")
+
+
+if __name__ == "__main__":
+    main()
