@@ -3,9 +3,9 @@
     python benchmarks/archive.py --photographs FOLDER
 
 An archive of 2 GB or more is made from a folder of photographs, repeated under new item ids, in the
-form the published ones have: six objects in an `.npy` file, pickled as Python 2 did. It is converted
-by `bench datasets import` in a process of its own. The floor, measured right before and after, is
-reading the archive from front to back and writing as many bytes as the store has, synced. Needs
+form the published ones have: six objects in an `.npy` file, pickled as Python 2 did. `bench
+datasets import` converts it in a process of its own. The floor, measured right before and after,
+is reading the archive from front to back and writing as many bytes as the store has, synced. Needs
 about three times the archive's size on the disk; nothing stays.
 """
 

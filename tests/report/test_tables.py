@@ -374,9 +374,8 @@ def test_the_papers_row_of_another_item_set_is_marked(add_cell):
 def test_the_papers_row_of_the_same_item_set_is_not_marked(add_cell):
     facts = {"n_users": 34_244, "n_items": 110_636}
     table = table3([add_cell("vbpr", dataset="amazon_men", title="Amazon Men", facts=facts)])
-    assert (
-        "Amazon Men: the paper's Table III has All: VBPR 0.7089; Cold: VBPR 0.6863." in table.foot
-    )
+    expected = "Amazon Men: the paper's Table III has All: VBPR 0.7089; Cold: VBPR 0.6863."
+    assert expected in table.foot
     assert {row["paper_note"] for row in table.tidy} == {None}
     assert "other item set" not in foot(table)
     assert "authors' log" not in foot(table)
@@ -387,7 +386,15 @@ def test_rows_without_repeats_are_blocks_of_their_own(add_cell):
     table = table3(
         [
             add_cell("vbpr", [8] * 4, facts=facts),
-            add_cell("vbpr", [6] * 2, users=(0, 3), counts=(9, 0), drop_repeats=True, facts=facts),
+            add_cell(
+                "vbpr",
+                [6] * 2,
+                equal=(0, 0),
+                users=(0, 3),
+                counts=(9, 0),
+                drop_repeats=True,
+                facts=facts,
+            ),
         ]
     )
     assert [row.cells[0].text for row in table.rows] == [
