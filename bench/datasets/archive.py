@@ -1,6 +1,6 @@
 """The archives published with the paper: six pickled objects in an `.npy` file, made typed arrays.
 
-The six are user_train, user_validation, user_test, Item, usernum and itemnum; `archive_fields`
+The six are user_train, user_validation, user_test, Item, usernum and itemnum; `archive_parts`
 tells what is in them. Nothing of the file is executed (see `pickle_stream`), and images stay in it.
 Source: the loading code of github.com/kang205/DVBPR (DVBPR/main.py) and of those who use its
 archives.
@@ -15,8 +15,8 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from bench.datasets.archive_fields import (
-    FIELDS,
+from bench.datasets.archive_fields import FIELDS, FieldReader
+from bench.datasets.archive_parts import (
     read_catalogue,
     read_held_out,
     read_train,
@@ -110,13 +110,14 @@ def read_archive(path: Path) -> Archive:
         for name, count in (("usernum", n_users), ("itemnum", n_items)):
             if type(count) is not int or count < 1:
                 _refuse(path, f"{name} is no number above 0")
-        catalogue = read_catalogue(file, items, n_items)
-        pairs = read_train(file, train, n_users, catalogue.asins)
+        fields = FieldReader(file)
+        catalogue = read_catalogue(fields, items, n_items)
+        pairs = read_train(fields, train, n_users, catalogue.asins)
         held_out = {
-            name: read_held_out(file, container, name, n_users, n_items)
+            name: read_held_out(fields, container, name, n_users, n_items)
             for name, container in (("user_validation", validation), ("user_test", test))
         }
-        user_ids, named = read_user_ids(file, (train, validation, test), n_users)
+        user_ids, named = read_user_ids(fields, (train, validation, test), n_users)
     return Archive(
         path=path,
         size=file.size,
@@ -186,7 +187,7 @@ def _read_header(file: PickleFile) -> int:
                 else np.lib.format.read_array_header_2_0
             )
             shape, _, dtype = read(handle)
-        # The header is a Python literal of anybody's making, and its parsers raise what they please.
+        # The header is a Python literal of anybody's making; its parsers raise what they please.
         except Exception as error:
             reason = " ".join(str(error).split())[:120]
             raise BenchError(f"{path}: a broken .npy header ({reason}); {_AGAIN}") from None

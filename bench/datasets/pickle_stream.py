@@ -14,8 +14,8 @@ It is made for archives that are large because of byte strings, and untrusted:
 - Nothing recurses, and keys are strings and numbers, so that hashing them takes no time.
 
 Memory: whatever sizes a file declares, at most 300 bytes for each of its bytes outside of spans (an
-empty set takes 216, and one byte of the file). No more than 2^30 such bytes and 2^25 containers
-are read. The published archives need about 10 bytes for each.
+empty set takes 216, and one byte of the file), and some megabytes. No more than 2^30 such bytes
+and 2^25 containers are read.
 """
 
 import gc
@@ -341,7 +341,7 @@ class _Reader:
                 stack = below.pop()
                 self._op_at = base + i - 1
                 containers += 1
-                _gather(op, stack, items)
+                _gather(op, stack, items, names)
             else:
                 self._op_at = base + i - 1
                 containers += 1
@@ -446,13 +446,15 @@ class _Reader:
 _TO_THE_MARK: Final = frozenset({LIST, DICT, POP_MARK, ADDITEMS, FROZENSET})
 
 
-def _gather(op: int, stack: list[Any], items: list[Any]) -> None:
+def _gather(
+    op: int, stack: list[Any], items: list[Any], names: Mapping[str | bytes, str] | None
+) -> None:
     """Carry out the rarer opcodes that take all that came since the last MARK."""
     if op == LIST:
         stack.append(items)
     elif op == DICT:
         stack.append({})
-        _set_items(stack[-1], items, None)
+        _set_items(stack[-1], items, names)
     elif op in (ADDITEMS, FROZENSET):
         if not all(type(item) in _KEYS for item in items):
             raise MalformedError("an element of a set that is neither text nor number")
