@@ -53,34 +53,72 @@ def photographs(folder: Path, pixels: int, quality: int) -> list[bytes]:
 
 
 class Python2Pickle:
-    """Writes the few things such an archive holds, as Python 2 pickles them under protocol 2."""
+    """Writes the few things such an archive holds, as Python 2's cPickle does under protocol 2.
+
+    As there, everything gets a memo number, and a key that was written before is fetched by it.
+    """
 
     def __init__(self, out: BinaryIO) -> None:
         self.out = out
+        self._n_memo = 0
+        self._keys: dict[bytes, int] = {}
+
+    def put(self) -> None:
+        """Give what was just written the next memo number."""
+        self._n_memo += 1
+        self.out.write(self._numbered(b"q", b"r", self._n_memo))
 
     def text(self, value: bytes) -> None:
         """Write a `str` of Python 2."""
         short = len(value) < 256
         head = b"U" + bytes([len(value)]) if short else b"T" + struct.pack("<i", len(value))
         self.out.write(head + value)
+        self.put()
+
+    def key(self, name: bytes) -> None:
+        """Write a key, or fetch it."""
+        if name in self._keys:
+            self.out.write(self._numbered(b"h", b"j", self._keys[name]))
+        else:
+            self.text(name)
+            self._keys[name] = self._n_memo
 
     def number(self, value: int) -> None:
         """Write an int that fits 32 bits."""
         self.out.write(b"J" + struct.pack("<i", value))
 
+    def begin(self, kind: bytes) -> None:
+        """Begin a dict, `}`, or a list, `]`, and what is put into it."""
+        self.out.write(kind)
+        self.put()
+        self.out.write(b"(")
+
     def user(self, entries: list[tuple[int, bytes, bytes]]) -> None:
         """Write a user's entries: item, reviewerID, asin."""
-        self.out.write(b"](")
+        self.begin(b"]")
         for item, reviewer, asin in entries:
-            self.out.write(b"}(")
-            self.text(b"productid")
+            self.begin(b"}")
+            self.key(b"productid")
             self.number(item)
-            self.text(b"reviewerID")
+            self.key(b"reviewerID")
             self.text(reviewer)
-            self.text(b"asin")
+            self.key(b"asin")
             self.text(asin)
             self.out.write(b"u")
         self.out.write(b"e")
+
+    def item(self, asin: bytes, image: bytes) -> None:
+        """Write an item."""
+        self.begin(b"}")
+        self.key(b"asin")
+        self.text(asin)
+        self.key(b"imgs")
+        self.text(image)
+        self.out.write(b"u")
+
+    @staticmethod
+    def _numbered(short: bytes, long: bytes, number: int) -> bytes:
+        return short + bytes([number]) if number < 256 else long + struct.pack("<i", number)
 
 
 def write_archive(path: Path, images: list[bytes], n_bytes: int) -> tuple[int, int]:
@@ -100,21 +138,16 @@ def write_archive(path: Path, images: list[bytes], n_bytes: int) -> tuple[int, i
         out.write(b"K\x00\x85U\x01b\x87R(K\x01K\x06\x85cnumpy\ndtype\nU\x02O8K\x00K\x01\x87R")
         out.write(b"(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK?tb\x89](")
         for part in (slice(0, PAIRS_PER_USER - 2), slice(-2, -1), slice(-1, None)):
-            out.write(b"}(")
+            pickle.begin(b"}")
             for user in range(n_users):
                 pickle.number(user)
                 reviewer = b"A%013d" % user
                 pickle.user([(int(k), reviewer, b"B%09d" % k) for k in bought[user, part]])
             out.write(b"u")
-        out.write(b"}(")
+        pickle.begin(b"}")
         for item in range(n_items):
             pickle.number(item)
-            out.write(b"}(")
-            pickle.text(b"asin")
-            pickle.text(b"B%09d" % item)
-            pickle.text(b"imgs")
-            pickle.text(images[item % len(images)])
-            out.write(b"u")
+            pickle.item(b"B%09d" % item, images[item % len(images)])
         out.write(b"u")
         pickle.number(n_users)
         pickle.number(n_items)

@@ -403,3 +403,20 @@ def test_any_data_set_comes_back(tmp_path: Path, data: st.DataObject) -> None:
         assert dataset.training.images is not None
         assert [dataset.training.images.encoded(k) for k in range(n_items)] == images
     verify(folder)
+
+
+def test_a_store_of_version_1_is_read_without_its_time_of_writing(stored: Stored) -> None:
+    folder = stored()
+    alter_json(folder, schema_version=1, created="2025-11-25T09:00:00+00:00")
+    assert open_dataset(folder).n_items == 5
+    assert read_record(folder).schema_version == 1
+    assert "created" not in read_record(folder).to_json()
+
+
+def test_what_is_written_does_not_depend_on_the_time(stored: Stored) -> None:
+    contents = []
+    for _ in range(2):
+        folder = stored()
+        contents.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    assert contents[0] == contents[1]
+    assert len(contents[0]) == 6
