@@ -90,7 +90,6 @@ class RunOptions:
             return self.validate_every
         return max(1, -(-(max_epochs or 1) // 50))
 
-
     def patience_for(self, max_epochs: int | None) -> int:
         """Say after how many validations without a new best a fit stops; 0 for never."""
         if self.patience is not None:
@@ -146,7 +145,9 @@ def plan_params(
         if name not in names:
             registry.recommender(name)  # an unknown name gets its own message
             raise BenchError(f"--set {name}.…: {name} is not among the recommenders of this run")
-    planned = {name: parse_params(registry.recommender(name), settings.get(name, {})) for name in names}
+    planned = {
+        name: parse_params(registry.recommender(name), settings.get(name, {})) for name in names
+    }
     for name, params in planned.items():
         for parameter, value in dataclasses.asdict(params).items():
             try:

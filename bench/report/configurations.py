@@ -99,7 +99,9 @@ def choose(cells: Sequence[StoredCell], wanted: Settings) -> list[StoredCell]:
         fitting = [c for c in mine if _fits(_settings(c.record), settings)]
         if not fitting:
             asked = " ".join(f"{setting}={text}" for setting, text in settings.items())
-            raise BenchError(f"no stored cell of {name} has {asked}; there is {_list(found, found)}")
+            raise BenchError(
+                f"no stored cell of {name} has {asked}; there is {_list(found, found)}"
+            )
         kept = [c for c in kept if c.record.key.recommender != name or c in fitting]
     return kept
 

@@ -165,8 +165,7 @@ def _made_how(entries: Sequence[Entry]) -> list[str]:
         how.append(f"Not deterministic (libraries with several threads race): {', '.join(free)}.")
     if on_gpu:
         how.append(
-            "Not repeatable to the last bit (a GPU adds in no fixed order): "
-            f"{', '.join(on_gpu)}."
+            f"Not repeatable to the last bit (a GPU adds in no fixed order): {', '.join(on_gpu)}."
         )
     if records and not how:
         how.append("All fits were deterministic.")

@@ -105,13 +105,15 @@ def table3(
     Raises
     ------
     BenchError
-        No cells, an unknown metric, settings that no cell has, or cells of one block that were evaluated on different users.
+        No cells, an unknown metric, settings that no cell has, or cells of one block that
+        were evaluated on different users.
     """
     if metric not in METRICS:
         raise BenchError(f"unknown metric {metric!r}: choose one of {', '.join(METRICS)}")
     published = load_published()
     blocks = sorted(
-        collect(choose(list(cells), settings or {})), key=lambda b: (_dataset_order(b.dataset, published), b.dataset, b.title)
+        collect(choose(list(cells), settings or {})),
+        key=lambda b: (_dataset_order(b.dataset, published), b.dataset, b.title),
     )
     _require_any(blocks)
     made = Comparison(blocks, published, ties=ties, ci=ci, metric=metric, settings=settings or {})

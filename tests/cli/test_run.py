@@ -168,7 +168,9 @@ def test_a_stored_data_set_that_cannot_be_used_is_told_before_another_is_drawn(
     assert not (tmp_path / "r").exists()
 
 
-PARAMETERS = PLUGIN + """
+PARAMETERS = (
+    PLUGIN
+    + """
 from dataclasses import dataclass, field
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,6 +192,7 @@ class Odd(Needy):
     name = "odd"
     Params = OddParams
 """
+)
 
 
 def test_hyper_parameters_without_or_with_a_made_default(

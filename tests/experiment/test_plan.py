@@ -79,7 +79,14 @@ def test_a_full_fit_is_validated_about_fifty_times(epochs: int | None, every: in
 
 @pytest.mark.parametrize(
     ("epochs", "every", "patience"),
-    [(None, None, 10), (6, None, 10), (30, None, 15), (50, None, 25), (200, None, 25), (200, 1, 100)],
+    [
+        (None, None, 10),
+        (6, None, 10),
+        (30, None, 15),
+        (50, None, 25),
+        (200, None, 25),
+        (200, 1, 100),
+    ],
 )
 def test_a_fit_may_stand_still_for_half_of_its_validations(
     epochs: int | None, every: int | None, patience: int
