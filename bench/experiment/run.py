@@ -119,7 +119,7 @@ def check_evaluable(dataset: Dataset) -> None:
         )
     if without:
         _log.warning(
-            "%s: %d of %d users own the whole catalogue, so no metric is defined for them: left out",
+            "%s: %d of %d users own the whole catalogue, so they have no metric and are left out",
             dataset.name,
             without,
             n_test,

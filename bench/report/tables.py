@@ -108,7 +108,8 @@ def table3(
     Raises
     ------
     BenchError
-        No cells, an unknown metric, settings that no cell has, or cells of one block that were evaluated on different users.
+        No cells, an unknown metric, settings that no cell has, or cells of one block that
+        were evaluated on different users.
     """
     if metric not in METRICS:
         raise BenchError(f"unknown metric {metric!r}: choose one of {', '.join(METRICS)}")
