@@ -14,7 +14,7 @@ It is made for archives that are large because of byte strings, and untrusted:
 - Nothing recurses, and keys are strings and numbers, so that hashing them takes no time.
 
 Memory: whatever sizes a file declares, at most 300 bytes for each of its bytes outside of spans (an
-empty set takes 216, and one byte of the file), and some megabytes. No more than 2^30 such bytes
+empty set takes 216, and one byte of the file), and 8 MB. No more than 2^30 such bytes
 and 2^25 containers are read.
 """
 
@@ -78,7 +78,7 @@ __all__ = ["read_pickle"]
 
 _MOST_CONTAINERS = 1 << 25
 _MOST_SMALL_BYTES = 1 << 30
-_MOST_LEFT_OUT = 1 << 20
+_MOST_LEFT_OUT = 1 << 18
 _RECENT_STRINGS = 1 << 13
 
 # In the memo's positions, where no string lies.
@@ -173,183 +173,177 @@ class _Reader:
         below: list[list[Any]] = []
         containers = spanned = 0
         base, i, safe, data = start, 0, -1, b""
-        while True:
-            if i > safe:
-                base += i
-                if base - start - spanned > _MOST_SMALL_BYTES or containers > _MOST_CONTAINERS:
-                    self._op_at = base
-                    self._fail("more small objects than any such archive has")
-                data = file.window(base)
-                i, safe = 0, len(data) - GUARD - 1
-            op = data[i]
-            i += 1
-            if op in (BINGET, LONG_BINGET):
-                if op == BINGET:
-                    n = data[i]
-                    i += 1
-                else:
-                    n = _uint32(data, i)[0]
-                    i += 4
-                value = memo[n]
-                stack.append(self._recall(n) if value is None else value)
-            elif op == BININT1:
-                stack.append(data[i])
-                i += 1
-            elif (form := STRINGS[op]) is not None:
-                width, is_text = form
-                at = base + i - 1
-                if width == 1:
-                    length = data[i]
-                elif width == 4:
-                    length = _uint32(data, i)[0]
-                else:
-                    length = _uint64(data, i)[0]
-                i += width
-                end = i + length
-                if length >= span_from:
-                    self._op_at = at
-                    file.check(base + i, length)
-                    stack.append(Span(base + i, length, Encoding.TEXT if is_text else Encoding.RAW))
-                    spanned += length
-                    i = end
-                    continue
-                raw = data[i:end] if end <= safe else file.read(base + i, length)
-                i = end
-                if is_text:
-                    text = recent_texts.get(raw)
-                    if text is None:
-                        self._op_at = at
-                        text = raw.decode("utf-8", "surrogatepass")
-                        if len(recent_texts) >= _RECENT_STRINGS:
-                            recent_texts.clear()
-                        recent_texts[raw] = text
-                    stack.append(text)
-                elif op == BYTEARRAY8:
-                    stack.append(bytearray(raw))
-                    continue
-                else:
-                    if len(recent_bytes) >= _RECENT_STRINGS:
-                        recent_bytes.clear()
-                    stack.append(recent_bytes.setdefault(raw, raw))
-                if end > safe:
-                    continue
-                # Mostly the memo follows, and needs the position only.
+        try:
+            while True:
+                if i > safe:
+                    base += i
+                    if base - start - spanned > _MOST_SMALL_BYTES or containers > _MOST_CONTAINERS:
+                        raise MalformedError("more small objects than any such archive has")
+                    data = file.window(base)
+                    i, safe = 0, len(data) - GUARD - 1
                 op = data[i]
-                if op == LONG_BINPUT:
-                    n = _uint32(data, i + 1)[0]
-                    i += 5
-                elif op == BINPUT:
-                    n = data[i + 1]
-                    i += 2
-                elif op == MEMOIZE:
-                    n = len(memo)
+                i += 1
+                if op in (BINGET, LONG_BINGET):
+                    if op == BINGET:
+                        n = data[i]
+                        i += 1
+                    else:
+                        n = _uint32(data, i)[0]
+                        i += 4
+                    value = memo[n]
+                    stack.append(self._recall(n) if value is None else value)
+                elif op == BININT1:
+                    stack.append(data[i])
                     i += 1
-                else:
-                    continue
-                if n == len(memo):
-                    memo.append(None)
-                    where.append(at)
-                else:
-                    self._op_at = base + i
-                    self._put(n, None, at)
-            elif op in (BINPUT, LONG_BINPUT, MEMOIZE):
-                if op == BINPUT:
-                    n = data[i]
-                    i += 1
-                elif op == LONG_BINPUT:
-                    n = _uint32(data, i)[0]
+                elif (form := STRINGS[op]) is not None:
+                    width, is_text = form
+                    at = base + i - 1
+                    if width == 1:
+                        length = data[i]
+                    elif width == 4:
+                        length = _uint32(data, i)[0]
+                    else:
+                        length = _uint64(data, i)[0]
+                    i += width
+                    end = i + length
+                    if length >= span_from:
+                        file.check(base + i, length)
+                        stack.append(
+                            Span(base + i, length, Encoding.TEXT if is_text else Encoding.RAW)
+                        )
+                        spanned += length
+                        i = end
+                        continue
+                    raw = data[i:end] if end <= safe else file.read(base + i, length)
+                    if is_text:
+                        text = recent_texts.get(raw)
+                        if text is None:
+                            text = raw.decode("utf-8", "surrogatepass")
+                            if len(recent_texts) >= _RECENT_STRINGS:
+                                recent_texts.clear()
+                            recent_texts[raw] = text
+                        stack.append(text)
+                    elif op == BYTEARRAY8:
+                        stack.append(bytearray(raw))
+                    else:
+                        if len(recent_bytes) >= _RECENT_STRINGS:
+                            recent_bytes.clear()
+                        stack.append(recent_bytes.setdefault(raw, raw))
+                    i = end
+                    if i > safe or op == BYTEARRAY8:
+                        continue
+                    # Mostly the memo follows, and needs the position only.
+                    op = data[i]
+                    if op == LONG_BINPUT:
+                        n = _uint32(data, i + 1)[0]
+                        i += 5
+                    elif op == BINPUT:
+                        n = data[i + 1]
+                        i += 2
+                    elif op == MEMOIZE:
+                        n = len(memo)
+                        i += 1
+                    else:
+                        continue
+                    if n == len(memo):
+                        memo.append(None)
+                        where.append(at)
+                    else:
+                        self._put(n, None, at)
+                elif op in (BINPUT, LONG_BINPUT, MEMOIZE):
+                    if op == BINPUT:
+                        n = data[i]
+                        i += 1
+                    elif op == LONG_BINPUT:
+                        n = _uint32(data, i)[0]
+                        i += 4
+                    else:
+                        n = len(memo)
+                    self._put(n, stack[-1], _OBJECT)
+                elif op == MARK:
+                    below.append(stack)
+                    stack = []
+                elif op == SETITEMS:
+                    items = stack
+                    stack = below.pop()
+                    _set_items(stack[-1], items, names)
+                elif op == BINFLOAT:
+                    stack.append(_float64(data, i)[0])
+                    i += 8
+                elif op == BININT:
+                    stack.append(_int32(data, i)[0])
                     i += 4
+                elif op == BININT2:
+                    stack.append(_uint16(data, i)[0])
+                    i += 2
+                elif op == EMPTY_DICT:
+                    stack.append({})
+                    containers += 1
+                elif op == EMPTY_LIST:
+                    stack.append([])
+                    containers += 1
+                elif op == APPENDS:
+                    items = stack
+                    stack = below.pop()
+                    _list(stack[-1]).extend(items)
+                elif op == APPEND:
+                    value = stack.pop()
+                    _list(stack[-1]).append(value)
+                elif op == SETITEM:
+                    value = stack.pop()
+                    key = stack.pop()
+                    _set_items(stack[-1], [key, value], names)
+                elif op == TUPLE:
+                    items = stack
+                    stack = below.pop()
+                    stack.append(tuple(items))
+                    containers += 1
+                elif op == TUPLE1:
+                    stack[-1] = (stack[-1],)
+                    containers += 1
+                elif op == TUPLE2:
+                    value = stack.pop()
+                    stack[-1] = (stack[-1], value)
+                    containers += 1
+                elif op == TUPLE3:
+                    third, second = stack.pop(), stack.pop()
+                    stack[-1] = (stack[-1], second, third)
+                    containers += 1
+                elif op == NONE:
+                    stack.append(None)
+                elif op == NEWFALSE:
+                    stack.append(False)
+                elif op == NEWTRUE:
+                    stack.append(True)
+                elif op == REDUCE:
+                    value = stack.pop()
+                    stack[-1] = reduce(stack[-1], value, file.load)
+                    containers += 1
+                elif op == BUILD:
+                    value = stack.pop()
+                    build(stack[-1], value, file.load)
+                elif op == STOP:
+                    if below or len(stack) != 1:
+                        raise MalformedError("an end with more or less than one object left")
+                    return stack[0], base + i
+                elif op in _TO_THE_MARK:
+                    items = stack
+                    stack = below.pop()
+                    containers += 1
+                    _gather(op, stack, items, names)
                 else:
-                    n = len(memo)
-                self._op_at = base + i
-                self._put(n, stack[-1], _OBJECT)
-            elif op == MARK:
-                below.append(stack)
-                stack = []
-            elif op == SETITEMS:
-                items = stack
-                stack = below.pop()
-                self._op_at = base + i - 1
-                _set_items(stack[-1], items, names)
-            elif op == BINFLOAT:
-                stack.append(_float64(data, i)[0])
-                i += 8
-            elif op == BININT:
-                stack.append(_int32(data, i)[0])
-                i += 4
-            elif op == BININT2:
-                stack.append(_uint16(data, i)[0])
-                i += 2
-            elif op == EMPTY_DICT:
-                stack.append({})
-                containers += 1
-            elif op == EMPTY_LIST:
-                stack.append([])
-                containers += 1
-            elif op == APPENDS:
-                items = stack
-                stack = below.pop()
-                self._op_at = base + i - 1
-                _list(stack[-1]).extend(items)
-            elif op == APPEND:
-                value = stack.pop()
-                self._op_at = base + i - 1
-                _list(stack[-1]).append(value)
-            elif op == SETITEM:
-                value = stack.pop()
-                key = stack.pop()
-                self._op_at = base + i - 1
-                _set_items(stack[-1], [key, value], names)
-            elif op == TUPLE:
-                items = stack
-                stack = below.pop()
-                stack.append(tuple(items))
-                containers += 1
-            elif op == TUPLE1:
-                stack[-1] = (stack[-1],)
-                containers += 1
-            elif op == TUPLE2:
-                value = stack.pop()
-                stack[-1] = (stack[-1], value)
-                containers += 1
-            elif op == TUPLE3:
-                third, second = stack.pop(), stack.pop()
-                stack[-1] = (stack[-1], second, third)
-                containers += 1
-            elif op == NONE:
-                stack.append(None)
-            elif op == NEWFALSE:
-                stack.append(False)
-            elif op == NEWTRUE:
-                stack.append(True)
-            elif op == REDUCE:
-                self._op_at = base + i - 1
-                value = stack.pop()
-                stack[-1] = reduce(stack[-1], value, file.load)
-                containers += 1
-            elif op == BUILD:
-                self._op_at = base + i - 1
-                value = stack.pop()
-                build(stack[-1], value, file.load)
-            elif op == STOP:
-                self._op_at = base + i - 1
-                if below or len(stack) != 1:
-                    raise MalformedError("an end with more or less than one object left")
-                return stack[0], base + i
-            elif op in _TO_THE_MARK:
-                items = stack
-                stack = below.pop()
-                self._op_at = base + i - 1
-                containers += 1
-                _gather(op, stack, items, names)
-            else:
-                self._op_at = base + i - 1
-                containers += 1
-                i = self._rare(op, stack, base + i) - base
+                    containers += 1
+                    i = self._rare(op, stack, base + i) - base
+        except (IndexError, AttributeError, UnicodeError, MalformedError):
+            if base + i > file.size:
+                file.window(base + i)  # raises: the argument of an opcode was cut off
+            self._op_at = base + i - 1
+            raise
 
     def _rare(self, op: int, stack: list[Any], position: int) -> int:
         """Carry out what comes seldom, and give the position behind it."""
         file = self._file
+        self._op_at = position - 1
         if op in ARGUMENTS:
             value, position = ARGUMENTS[op](file, position)
             stack.append(value)
@@ -399,7 +393,7 @@ class _Reader:
         if known is None:
             # From a hostile file: whatever it says stays on one line, and short.
             named = ".".join(p if type(p) is str else "(a long name)" for p in parts)
-            shown = ascii(named[:80])[1:-1]
+            shown = ascii(named)[1:-1][:80]
             self._fail(
                 f"the file asks for {shown}; it is hostile or no such archive, and nothing of it "
                 "was executed"
