@@ -68,6 +68,9 @@ class Patience:
     backoff: float = 1.0
 
 
+_PATIENCE = Patience()
+
+
 def fetch_file(
     published: PublishedFile, folder: Path, *, url: str | None = None, **options: Any
 ) -> Download:
@@ -104,7 +107,7 @@ def download(
     *,
     expected_size: int | None = None,
     expected_sha256: str | None = None,
-    patience: Patience = Patience(),
+    patience: Patience = _PATIENCE,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Download:
     """Download a file, or go on with a download that was cut off; one that is here stays.
