@@ -265,8 +265,14 @@ class TestFeatures:
         assert record.report["features"]["items_without_a_row"] == ["B7", "B7#2"]
 
     def test_a_broken_file_leaves_nothing(self, make: Make, tmp_path: Path, file: Path) -> None:
-        file.write_bytes(file.read_bytes()[:-1])
+        whole = file.read_bytes()
+        file.write_bytes(whole[:-1])
         with pytest.raises(BenchError, match=r"image_features_x\.b"):
+            make(options={"features": file})
+        assert not (tmp_path / "data").exists()  # seen before anything was begun
+        not_finite = np.full(4096, np.nan, "<f4").tobytes()
+        file.write_bytes(whole + b"B1".ljust(10) + not_finite)
+        with pytest.raises(BenchError, match="not finite"):
             make(options={"features": file})
         assert list((tmp_path / "data").iterdir()) == []
 
