@@ -34,8 +34,8 @@ CHILD = """
 import resource, sys
 from bench.cli.main import main
 code = main(sys.argv[1:])
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-sys.stderr.write(f"PEAK {peak}\\n")
+used = resource.getrusage(resource.RUSAGE_SELF)
+sys.stderr.write(f"USED {used.ru_maxrss} {used.ru_utime + used.ru_stime}\\n")
 sys.exit(code)
 """
 
@@ -189,8 +189,8 @@ def seconds_of_floor(archive: Path, n_written: int, scratch: Path) -> tuple[floa
     return read, written
 
 
-def convert(archive: Path, data_dir: Path) -> tuple[float, int]:
-    """Convert in a process of its own; give seconds, its start included, and peak bytes."""
+def convert(archive: Path, data_dir: Path) -> tuple[float, float, int]:
+    """Convert in a process of its own; give seconds, processor seconds and peak bytes."""
     forget(archive)
     words = ["datasets", "import", str(archive), "--as", "tradesy", "--name", "big"]
     started = time.perf_counter()
@@ -204,7 +204,8 @@ def convert(archive: Path, data_dir: Path) -> tuple[float, int]:
     seconds = time.perf_counter() - started
     if done.returncode:
         sys.exit(done.stderr)
-    return seconds, 1024 * int(done.stderr.rsplit("PEAK ", 1)[1])
+    peak, processor = done.stderr.rsplit("USED ", 1)[1].split()
+    return seconds, float(processor), 1024 * int(peak)
 
 
 def main() -> None:
@@ -225,7 +226,7 @@ def main() -> None:
         print(f"archive: {size / 1e9:.2f} GB, {n_users:,} users, {n_items:,} items")
         print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores")
         floors = [seconds_of_floor(archive, size, folder / "scratch")]
-        seconds, peak = convert(archive, folder / "data")
+        seconds, processor, peak = convert(archive, folder / "data")
         record = json.loads((folder / "data" / "big" / "dataset.json").read_text())
         stored = sum(record["file_sizes"].values())
         floors.append(seconds_of_floor(archive, stored, folder / "scratch"))
@@ -233,6 +234,7 @@ def main() -> None:
             print(f"floor: read {read:.1f} s, write and sync {written:.1f} s")
         floor = sum(map(sum, floors)) / len(floors)
         print(f"conversion: {seconds:.1f} s, {seconds / floor:.2f} times the mean floor")
+        print(f"processor time of the conversion: {processor:.1f} s")
         print(f"peak resident memory: {peak / 1e6:.0f} MB, {peak / size:.1%} of the archive")
 
 
