@@ -3,7 +3,7 @@
 The library draws negatives by popularity and never updates an item without training users. The
 paper draws them uniformly (eq. 5). `negatives="uniform"` gets this from the unchanged library: one
 more user is appended who has the whole catalogue, each item as often as
-`uniform_negative_padding` says. A draw that takes that user's item as the positive is thrown away
+`baselines.sampling` says. A draw that takes that user's item as the positive is thrown away
 by the library itself (every negative is one of her items), so she is never trained on; as a source
 of negatives she evens out the draw.
 """
@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from baselines.sampling import uniform_negative_padding
+from baselines.sampling import padding_items
 from bench.datasets.dataset import TrainingSet
 from bench.recommender import FactorRecommender, Factors, State, Watch
 from bench.rng import child_generator
@@ -70,10 +70,6 @@ class BprMf(FactorRecommender):
         "factors": (10, 30, 50),
         "regularization": (0.0, 0.001, 0.01, 0.1, 1.0, 10.0, 30.0),
     }
-
-    _BUDGET_PER_PAIR = 16
-    """Padding entries per training pair or item; each costs a random draw, a hundredth of an
-    update."""
 
     @property
     def threads_used(self) -> int:
@@ -132,10 +128,7 @@ class BprMf(FactorRecommender):
         train = dataset.train
         if self.params.negatives == "observed":
             return train.matrix()
-        padding = uniform_negative_padding(
-            train.item_counts,
-            budget=self._BUDGET_PER_PAIR * max(train.n_pairs, train.n_items),
-        )
+        padding = padding_items(train)
         indices: npt.NDArray[np.int32] = np.concatenate([train.indices, padding])
         indptr = np.append(train.indptr, len(indices)).astype(np.int32)
         ones = np.ones(len(indices), dtype=np.float32)

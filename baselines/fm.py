@@ -15,8 +15,8 @@ import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix, hstack, vstack
 
 from baselines.features import FeatureScaling, feature_blocks, project, scale_factor
-from baselines.lightfm_model import LightFMRecommender
-from baselines.sampling import uniform_negative_padding
+from baselines.lightfm_model import LightFMParams, LightFMRecommender
+from baselines.sampling import padding_items
 from bench.datasets.dataset import TrainingSet
 from bench.rng import child_generator
 
@@ -24,20 +24,11 @@ __all__ = ["FactorizationMachine", "FmParams"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class FmParams:
-    """Hyper-parameters of FM.
+class FmParams(LightFMParams):
+    """Hyper-parameters of FM, beside those of every LightFM model.
 
     Attributes
     ----------
-    factors
-        Latent factors K; the paper searches 10, 30, 50.
-    regularization
-        L2 weight on users and items (LightFM's item_alpha and user_alpha); the paper searches 0 to
-        30. LightFM applies it to every parameter at every step, so useful values are tiny.
-    learning_rate
-        Initial step of Adagrad.
-    epochs
-        At most; one epoch goes once over the training pairs.
     feature_dims
         Directions the features are projected on; None keeps every feature, at 8 bytes per item and
         non-zero feature.
@@ -51,9 +42,6 @@ class FmParams:
         training pairs.
     """
 
-    factors: int = 30
-    regularization: float = 0.0
-    learning_rate: float = 0.05
     epochs: int = 30
     feature_dims: int | None = 64
     feature_scaling: FeatureScaling = "unit"
@@ -61,12 +49,9 @@ class FmParams:
     negatives: Literal["uniform", "observed"] = "uniform"
 
     def __post_init__(self) -> None:
-        if self.factors < 1 or self.epochs < 1:
-            raise ValueError("factors and epochs must be at least 1")
-        if self.regularization < 0 or self.learning_rate <= 0 or self.feature_weight <= 0:
-            raise ValueError(
-                "regularization must be >= 0, learning_rate and feature_weight must be > 0"
-            )
+        super().__post_init__()
+        if self.feature_weight <= 0:
+            raise ValueError("feature_weight must be > 0")
         if self.feature_dims is not None and self.feature_dims < 1:
             raise ValueError("feature_dims must be at least 1, or none for all features")
 
@@ -78,25 +63,10 @@ class FactorizationMachine(LightFMRecommender):
     label: ClassVar[str] = "FM"
     source: ClassVar[str] = "Rendle et al. 2011; Kula 2015; trained by LightFM"
     Params: ClassVar[type[Any]] = FmParams
-    grid: ClassVar[dict[str, tuple[object, ...]]] = {
-        "factors": (10, 30, 50),
-        "regularization": (0.0, 0.001, 0.01, 0.1, 1.0, 10.0, 30.0),
-    }
     needs: ClassVar[frozenset[str]] = frozenset({"features"})
 
-    _BUDGET_PER_PAIR = 16
-
-    def _model(self, random_state: np.random.RandomState) -> Any:
-        from lightfm import LightFM
-
-        return LightFM(
-            no_components=self.params.factors,
-            loss="bpr",
-            learning_rate=self.params.learning_rate,
-            item_alpha=self.params.regularization,
-            user_alpha=self.params.regularization,
-            random_state=random_state,
-        )
+    def _loss(self) -> dict[str, Any]:
+        return {"loss": "bpr"}
 
     def _item_features(self, dataset: TrainingSet) -> csr_matrix:
         """Give [identity | scaled features] as CSR, float32 (n_items, n_items + dims)."""
@@ -126,10 +96,7 @@ class FactorizationMachine(LightFMRecommender):
         train = dataset.train
         if self.params.negatives == "observed":
             return super()._pairs(dataset)
-        padding = uniform_negative_padding(
-            train.item_counts,
-            budget=self._BUDGET_PER_PAIR * max(train.n_pairs, train.n_items),
-        )
+        padding = padding_items(train)
         values = np.ones(train.n_pairs + len(padding), dtype=np.float32)
         values[train.n_pairs :] = -1.0
         users = np.concatenate([train.users, np.full(len(padding), train.n_users, np.int32)])

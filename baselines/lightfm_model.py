@@ -5,7 +5,8 @@ item, so scoring is a plain product and never goes through the library again.
 """
 
 from abc import abstractmethod
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +17,46 @@ from bench.errors import NonFiniteScoreError
 from bench.recommender import FactorRecommender, Factors, State, Watch
 from bench.rng import child_seed
 
-__all__ = ["LightFMRecommender"]
+__all__ = ["LightFMParams", "LightFMRecommender"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LightFMParams:
+    """Hyper-parameters of every model that LightFM trains.
+
+    Attributes
+    ----------
+    factors
+        Latent factors K; the paper searches 10, 30, 50.
+    regularization
+        L2 weight on users and items (LightFM's item_alpha and user_alpha); the paper searches 0 to
+        30. LightFM applies it to every parameter at every step, so useful values are tiny.
+    learning_rate
+        Initial step of Adagrad.
+    epochs
+        At most; one epoch goes once over the training pairs.
+    """
+
+    factors: int = 30
+    regularization: float = 0.0
+    learning_rate: float = 0.05
+    epochs: int = 50
+
+    def __post_init__(self) -> None:
+        if self.factors < 1 or self.epochs < 1:
+            raise ValueError("factors and epochs must be at least 1")
+        if self.regularization < 0 or self.learning_rate <= 0:
+            raise ValueError("regularization must be >= 0 and learning_rate > 0")
 
 
 class LightFMRecommender(FactorRecommender):
     """A recommender that LightFM trains; a subclass says with which loss, features and pairs."""
+
+    Params: ClassVar[type[Any]] = LightFMParams
+    grid: ClassVar[dict[str, tuple[object, ...]]] = {
+        "factors": (10, 30, 50),
+        "regularization": (0.0, 0.001, 0.01, 0.1, 1.0, 10.0, 30.0),
+    }
 
     @property
     def threads_used(self) -> int:
@@ -28,8 +64,21 @@ class LightFMRecommender(FactorRecommender):
         return 1 if self.runtime.deterministic else self.runtime.threads
 
     @abstractmethod
+    def _loss(self) -> dict[str, Any]:
+        """Give the arguments of `lightfm.LightFM` that are this model's own."""
+
     def _model(self, random_state: np.random.RandomState) -> Any:
         """Build the untrained `lightfm.LightFM`."""
+        from lightfm import LightFM
+
+        return LightFM(
+            no_components=self.params.factors,
+            learning_rate=self.params.learning_rate,
+            item_alpha=self.params.regularization,
+            user_alpha=self.params.regularization,
+            random_state=random_state,
+            **self._loss(),
+        )
 
     def _item_features(self, dataset: TrainingSet) -> csr_matrix | None:
         """Give the item feature matrix, or None for one indicator per item."""

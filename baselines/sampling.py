@@ -7,7 +7,10 @@ import numpy.typing as npt
 
 from bench.datasets.dataset import Interactions
 
-__all__ = ["draw_negatives", "uniform_negative_padding"]
+__all__ = ["draw_negatives", "padding_items", "uniform_negative_padding"]
+
+_BUDGET_PER_PAIR = 16
+"""Padding entries per training pair or item; each costs a random draw, a hundredth of an update."""
 
 
 def draw_negatives(
@@ -37,6 +40,12 @@ def draw_negatives(
         negatives[redraw] = generator.integers(train.n_items, size=len(redraw), dtype=np.int32)
         redraw = redraw[train.contains(users[redraw], negatives[redraw])]
     return negatives
+
+
+def padding_items(train: Interactions) -> npt.NDArray[np.int32]:
+    """List the items of the padding user of a library's BPR; see `uniform_negative_padding`."""
+    budget = _BUDGET_PER_PAIR * max(train.n_pairs, train.n_items)
+    return uniform_negative_padding(train.item_counts, budget=budget)
 
 
 def uniform_negative_padding(

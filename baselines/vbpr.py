@@ -89,6 +89,11 @@ class Vbpr(FactorRecommender):
     }
     needs: ClassVar[frozenset[str]] = frozenset({"features"})
 
+    @property
+    def device_used(self) -> str:
+        """The CPU or a GPU, as the run says."""
+        return resolve_device(self.runtime.device).type
+
     def _threads(self, dataset: TrainingSet) -> int:
         """Give small steps one thread: handing them over costs more than they do."""
         elements = self.params.batch_size * dataset.need_features().shape[1]

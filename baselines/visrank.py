@@ -14,6 +14,7 @@ from baselines.features import feature_blocks
 from baselines.torch_tools import torch_threads
 from bench.datasets.dataset import TrainingSet
 from bench.device import resolve_device
+from bench.errors import BenchError
 from bench.recommender import Recommender, State, Watch
 
 if TYPE_CHECKING:
@@ -59,6 +60,11 @@ class VisRank(Recommender):
         """One when deterministic: the last bits of a product depend on how threads share it."""
         return 1 if self.runtime.deterministic else self.runtime.threads
 
+    @property
+    def device_used(self) -> str:
+        """The CPU or a GPU, as the run says."""
+        return resolve_device(self.runtime.device).type
+
     def state(self) -> State:
         """Give the users' items; the features stay with the data set."""
         return {"indptr": self._train.indptr.copy(), "indices": self._train.indices.copy()}
@@ -70,6 +76,8 @@ class VisRank(Recommender):
     def _fit(self, dataset: TrainingSet, watch: Watch | None) -> None:
         self._train = dataset.train
         self._features = dataset.need_features()
+        if not any(block.any() for _, block in feature_blocks(self._features)):
+            raise BenchError("the features are all zero: no item is nearer than another")
         self._center = self._mean_row()
         self._resident: Tensor | None = None
 

@@ -22,6 +22,7 @@ __all__ = [
     "atomic_folder",
     "atomic_write_bytes",
     "atomic_write_json",
+    "check_writable",
     "sha256_of_arrays",
     "sha256_of_file",
     "temporary_prefix",
@@ -38,6 +39,22 @@ def _fsync_tree(folder: Path) -> None:
 def temporary_prefix(kind: str = "tmp") -> str:
     """Begin a temporary name with who writes it, so that leftovers of the dead can be told."""
     return f".{kind}-{socket.gethostname()}-{os.getpid()}-"
+
+
+def check_writable(doing: str, folder: Path) -> None:
+    """Find out now, not after an hour of work, that nothing can be written to `folder`.
+
+    A folder that does not exist is not made: the nearest one above it is tried, with a file that
+    does not stay.
+
+    Raises
+    ------
+    StorageError
+        It cannot be written; `doing` says what for, as in `user_io_errors`.
+    """
+    place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    with user_io_errors(doing, folder), tempfile.TemporaryFile(dir=place):
+        pass
 
 
 def remove_leftovers(root: Path) -> int:

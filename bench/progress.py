@@ -13,6 +13,12 @@ __all__ = ["Progress"]
 _log = logging.getLogger("bench.progress")
 
 
+# Narrower than tqdm's own: the note and a bar fit beside each other on 80 columns. The note brings
+# its own comma.
+_KNOWN_TOTAL = "{desc} |{bar}| {n_fmt}/{total_fmt} {unit} [{elapsed}<{remaining}{postfix}]"
+_NO_TOTAL = "{desc}: {n_fmt} {unit} [{elapsed}{postfix}]"
+
+
 class Progress:
     """Show how far long work has come, on stderr.
 
@@ -48,6 +54,7 @@ class Progress:
                 unit=self._unit,
                 leave=False,
                 dynamic_ncols=True,
+                bar_format=_KNOWN_TOTAL if self._total is not None else _NO_TOTAL,
                 file=sys.stderr,
             )
         return self

@@ -32,6 +32,8 @@ __all__ = [
     "Runtime",
     "State",
     "Watch",
+    "default_of",
+    "is_required",
     "parse_params",
 ]
 
@@ -152,7 +154,7 @@ class Recommender(ABC):
     source
         Where the model comes from: paper and, if a library trains it, the library.
     Params
-        A frozen dataclass of hyper-parameters with defaults.
+        A frozen dataclass of hyper-parameters; one without a default must be given by `--set`.
     grid
         The values a search tries, per field of `Params` (the paper's, where it gives them).
     needs
@@ -167,7 +169,10 @@ class Recommender(ABC):
     needs: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, params: Any = None, *, runtime: Runtime | None = None) -> None:
-        self.params = self.Params() if params is None else params
+        if params is None:  # what is no dataclass, the conformance kit names
+            is_dataclass = dataclasses.is_dataclass(self.Params)
+            params = parse_params(type(self), {}) if is_dataclass else self.Params()
+        self.params = params
         if not isinstance(self.params, self.Params):
             raise BenchError(
                 f"{self.name} takes {self.Params.__name__} as params, "
@@ -187,6 +192,19 @@ class Recommender(ABC):
     def threads_used(self) -> int:
         """How many threads training takes, for the record; a racing library overrides this."""
         return self.runtime.threads
+
+    @property
+    def device_used(self) -> str:
+        """Say what trains the model, "cpu" or "cuda"; one that uses a GPU overrides this."""
+        return "cpu"
+
+    @property
+    def repeatable(self) -> bool:
+        """Tell whether the same seed, threads and versions give the same numbers to the last bit.
+
+        Not on a GPU, unless the model knows better: many of its sums are added in no fixed order.
+        """
+        return self.runtime.deterministic and self.device_used == "cpu"
 
     @property
     def n_items(self) -> int:
@@ -352,18 +370,35 @@ class FactorRecommender(Recommender):
         return self.factors().score(users)
 
 
+def is_required(parameter: "dataclasses.Field[Any]") -> bool:
+    """Tell whether a hyper-parameter must be given, because its field has no default."""
+    missing = dataclasses.MISSING
+    return parameter.default is missing and parameter.default_factory is missing
+
+
+def default_of(parameter: "dataclasses.Field[Any]") -> Any:
+    """Give the default of a hyper-parameter that is not required, made anew if it is made."""
+    if parameter.default_factory is not dataclasses.MISSING:
+        return parameter.default_factory()
+    return parameter.default
+
+
 def parse_params(recommender: type[Recommender], settings: Mapping[str, str]) -> Any:
     """Build the recommender's `Params` from text, as `--set vbpr.factors=20` gives it.
 
     Raises
     ------
     BenchError
-        No such hyper-parameter (the nearest one is named), or a value of another type.
+        No such hyper-parameter (the nearest one is named), a value of another type, or none for
+        one without a default.
     """
     from bench.errors import unknown_name
 
+    if not dataclasses.is_dataclass(recommender.Params):
+        raise BenchError(f"{recommender.name}: Params must be a frozen dataclass")
     hints = typing.get_type_hints(recommender.Params)
-    known = [f.name for f in dataclasses.fields(recommender.Params)]
+    fields = [f for f in dataclasses.fields(recommender.Params) if f.init]
+    known = [f.name for f in fields]
     values: dict[str, object] = {}
     for key, text in settings.items():
         if key not in known:
@@ -371,6 +406,12 @@ def parse_params(recommender: type[Recommender], settings: Mapping[str, str]) ->
                 f"hyper-parameter of {recommender.name}", key, known, see="bench list"
             )
         values[key] = _convert(f"{recommender.name}.{key}", text, hints[key])
+    for f in fields:
+        if f.name not in values and is_required(f):
+            raise BenchError(
+                f"{recommender.name}.{f.name} has no default: "
+                f"give it with --set {recommender.name}.{f.name}=VALUE"
+            )
     try:
         return recommender.Params(**values)
     except ValueError as error:

@@ -13,6 +13,7 @@ import random
 import tempfile
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -205,7 +206,7 @@ def _check_declaration(make: Make) -> str:
     for name, values in type(model).grid.items():
         _need(name in names, f"grid names {name!r}, which Params does not have")
         for value in values:
-            hyper(**{name: value})
+            dataclasses.replace(model.params, **{name: value})
     return f"{len(names)} hyper-parameters"
 
 
@@ -325,6 +326,14 @@ def _check_factors(make: Make) -> str:
 def _check_watch(make: Make) -> str:
     model = make()
     if model.max_epochs is None:
+        unexpected = _KitWatch()
+        with suppress(Exception):  # a fit that fails is the other checks' finding
+            model.fit(toy_training_set(), watch=unexpected)
+        _need(
+            not unexpected.epochs,
+            "the watch is called but no epochs are declared: give Params a field `epochs`, "
+            "or the class a property `max_epochs`",
+        )
         return "no epochs: the watch is not called"
     # Before its last epoch, where it would stop of itself.
     stop_after = max(1, min(2, model.max_epochs - 1))

@@ -50,6 +50,8 @@ def add_cell(
     made: str = "2025-01-01T00:00:00+00:00",
     error: str = "out of memory",
     facts: Mapping[str, Any] | None = None,
+    provenance: Mapping[str, Any] | None = None,
+    best_is_last: bool = False,
 ) -> StoredCell:
     """Write a cell of four users; the test items of users 2 and 3 are cold (counts 4 and 0).
 
@@ -88,8 +90,10 @@ def add_cell(
             "finished_at": made,
             "cpu": "Some CPU @ 2 GHz",
             "device": "cpu",
+            **(provenance or {}),
         },
         error=error if less is None else None,
+        best_is_last=best_is_last,
     )
     if less is None:
         return store.write(record, traceback="Traceback ...")

@@ -90,3 +90,27 @@ def test_an_unknown_total_is_not_shown(caplog: pytest.LogCaptureFixture) -> None
     with Progress("rows", every_seconds=0) as progress:
         progress.advance(5)
     assert [line.strip() for line in caplog.messages] == ["rows: 5 it"]
+
+
+def test_a_bar_and_its_note_fit_on_80_columns(terminal: Terminal) -> None:
+    with Progress("bpr-mf, seed 0", 200, unit="epoch") as progress:
+        assert progress._bar is not None
+        progress._bar.dynamic_ncols = None
+        progress._bar.ncols = 80
+        progress.advance(96, note="best val AUC 0.6957")
+        progress._bar.refresh()
+    line = max(terminal.getvalue().split("\r"), key=lambda text: "0.6957" in text).rstrip()
+    assert len(line) <= 80
+    assert line.startswith("bpr-mf, seed 0 |")
+    assert line.endswith("best val AUC 0.6957]")
+    assert " 96/200 epoch [" in line
+    bar = line.split("|")[1]
+    assert len(bar) >= 10  # wide enough to see how far it is
+
+
+def test_without_a_total_there_is_a_count(terminal: Terminal) -> None:
+    with Progress("rows", unit="row") as progress:
+        progress.advance(5, note="so far")
+        assert progress._bar is not None
+        progress._bar.refresh()
+    assert "rows: 5 row [00:00, so far]" in terminal.getvalue()

@@ -372,6 +372,25 @@ def test_ignoring_stop_is_found_however_few_epochs_there_are() -> None:
     assert list(failed(IgnoresStop, GoodParams(epochs=2))) == [WATCH]
 
 
+def test_epochs_that_are_reported_must_be_declared() -> None:
+    class Undeclared(NoFactors):
+        def _fit(self, dataset: TrainingSet, watch: Watch) -> None:
+            super()._fit(dataset, watch)
+            for epoch in range(1, 4):
+                if not watch(epoch):
+                    break
+
+    assert Undeclared().max_epochs is None
+    found = failed(Undeclared)
+    assert list(found) == [WATCH]
+    assert found[WATCH].startswith("the watch is called but no epochs are declared: give Params")
+
+    class Declared(Undeclared):
+        max_epochs = 3
+
+    assert failed(Declared) == {}
+
+
 def test_every_promise_is_broken_by_somebody() -> None:
     assert {promise for _, promise, _ in BROKEN} == {check.name for check in CHECKS}
 

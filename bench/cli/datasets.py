@@ -10,6 +10,7 @@ import click
 import numpy as np
 from tabulate import tabulate
 
+from bench.cli.options import data_option
 from bench.datasets.dataset import NO_ITEM, Dataset
 from bench.datasets.library import default_data_dir, stored_names
 from bench.datasets.own import check_name, import_folder
@@ -24,12 +25,6 @@ __all__ = ["datasets"]
 
 _SYNTHETIC = "synthetic_fashion"
 
-_data_option = click.option(
-    "--data",
-    "data_dir",
-    type=click.Path(path_type=Path),
-    help="Folder of the stored data sets.  [default: $BENCH_DATA or ./data]",
-)
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -39,7 +34,7 @@ def datasets() -> None:
 
 
 @datasets.command("list")
-@_data_option
+@data_option
 @_json_option
 def list_command(data_dir: Path | None, as_json: bool) -> None:
     """List the data sets that are stored or can be made."""
@@ -59,7 +54,7 @@ def list_command(data_dir: Path | None, as_json: bool) -> None:
 @datasets.command()
 @click.argument("name")
 @click.option("--verify", "check", is_flag=True, help="Hash every file again and compare.")
-@_data_option
+@data_option
 @_json_option
 def info(name: str, check: bool, data_dir: Path | None, as_json: bool) -> None:
     """Say all there is to know about the stored data set NAME."""
@@ -95,7 +90,7 @@ def info(name: str, check: bool, data_dir: Path | None, as_json: bool) -> None:
 @click.option("--per-category", type=click.IntRange(min=1), default=12, show_default=True)
 @click.option("--pixels", type=click.IntRange(min=8), default=96, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True, help="Which products.")
-@_data_option
+@data_option
 def show(
     name: str, output: Path, per_category: int, pixels: int, seed: int, data_dir: Path | None
 ) -> None:
@@ -122,7 +117,7 @@ def show(
     help="Users with fewer distinct items are left out.",
 )
 @click.option("--force", is_flag=True, help="Replace a data set of that name.")
-@_data_option
+@data_option
 def import_command(
     source: Path,
     name: str,
@@ -162,7 +157,7 @@ def import_command(
 @click.option("--seed", type=int, help="Seed of everything that is drawn.")
 @click.option("--name", help="Name to store it under.  [default: NAME and the options given]")
 @click.option("--force", is_flag=True, help="Replace a data set of that name.")
-@_data_option
+@data_option
 def make(
     source_name: str,
     users: int | None,

@@ -2,7 +2,7 @@
 
 import importlib
 import json
-import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import click
 
 from bench.cli.options import data_option, plugin_option, results_option
 from bench.errors import BenchError
+from bench.files import check_writable
 
 __all__ = ["doctor"]
 
@@ -26,10 +27,11 @@ _REMEDIES = {
 @plugin_option
 @results_option
 @data_option
-def doctor(as_json: bool, plugins: tuple[Path, ...], results: Path, data: Path | None) -> int:
+def doctor(as_json: bool, plugins: tuple[Path, ...], results: Path, data_dir: Path | None) -> int:
     """Say what is installed, which device would be used and, if not the GPU, why not.
 
-    Exit code 1 if something that a recommender needs is missing.
+    Stored data sets and results are looked through, too. Exit code 1 if something that a
+    recommender needs is missing, or something stored cannot be read.
     """
     from bench.datasets.library import default_data_dir
     from bench.device import explain_device
@@ -52,15 +54,26 @@ def doctor(as_json: bool, plugins: tuple[Path, ...], results: Path, data: Path |
             registry.recommender(name)
         except BenchError as error:
             problems.append(str(error))
-    folders = {"results": results, "data sets": data or default_data_dir()}
+    data_dir = data_dir or default_data_dir()
+    folders = {"results": results, "data sets": data_dir}
     for what, folder in folders.items():
-        if (trouble := _cannot_write(folder)) is not None:
-            problems.append(f"the folder of {what} ({folder}) cannot be written: {trouble}")
+        try:
+            check_writable(f"write the folder of {what}", folder)
+        except BenchError as error:
+            problems.append(str(error))
+    datasets: list[str] = []
+    if data_dir.is_dir():  # else it was named above, or nothing is stored yet
+        datasets, unreadable = _stored_datasets(data_dir)
+        problems += unreadable
+    cells, unreadable = _stored_results(results)
+    problems += unreadable
     report = {
         "machine": describe_machine(),
         "device": device,
         "device_reason": reason,
         "recommenders": registry.recommender_names(),
+        "stored_datasets": datasets,
+        "stored_results": cells,
         "folders": {what: str(folder.resolve()) for what, folder in folders.items()},
         "problems": problems,
     }
@@ -68,14 +81,36 @@ def doctor(as_json: bool, plugins: tuple[Path, ...], results: Path, data: Path |
     return 1 if problems else 0
 
 
-def _cannot_write(folder: Path) -> str | None:
-    """Try to write beside what is there; make nothing that stays."""
-    place = next((path for path in (folder, *folder.absolute().parents) if path.exists()), folder)
-    try:
-        with tempfile.TemporaryFile(dir=place):
-            return None
-    except OSError as error:
-        return error.strerror or str(error)
+def _stored_datasets(data_dir: Path) -> tuple[list[str], list[str]]:
+    """Name the stored data sets that can be opened, and say what is wrong with the others."""
+    from bench.datasets.library import stored_names
+    from bench.datasets.store import open_dataset
+
+    sound, problems = [], []
+    for name in stored_names(data_dir):
+        try:
+            open_dataset(data_dir / name, name=name)
+        except BenchError as error:
+            problems.append(f"stored data set {name}: {error}")
+        else:
+            sound.append(name)
+    return sound, problems
+
+
+def _stored_results(results: Path) -> tuple[dict[str, int], list[str]]:
+    """Count the stored cells, and say what is wrong with those that cannot be read."""
+    from bench.experiment.store import ResultStore
+
+    store = ResultStore(results)
+    cells, errors = store.check()
+    states = Counter(cell.record.status for cell in cells)
+    counts = {
+        "finished": states["finished"],
+        "failed": states["failed"],
+        "damaged": len(errors),
+        "unfinished": store.n_unfinished(),
+    }
+    return counts, [f"stored result {error}" for error in errors]
 
 
 def _as_text(report: dict[str, Any]) -> str:
@@ -91,7 +126,10 @@ def _as_text(report: dict[str, Any]) -> str:
         *(f"{name:<14} {version}" for name, version in machine["versions"].items()),
         "",
         f"recommenders: {', '.join(report['recommenders'])}",
-        *(f"{what} in {folder}" for what, folder in report["folders"].items()),
+        f"data sets in {report['folders']['data sets']}: "
+        f"{', '.join(report['stored_datasets']) or 'none stored'}",
+        f"results in {report['folders']['results']}: "
+        + ", ".join(f"{count} {state}" for state, count in report["stored_results"].items()),
         "",
     ]
     if report["problems"]:

@@ -24,18 +24,23 @@ def list_recommenders(as_json: bool, plugins: tuple[Path, ...]) -> None:
     from bench.registry import Registry
 
     registry = Registry(plugins)
+    # A default of a type that JSON lacks is shown as its text.
     described = [_describe(registry, name) for name in registry.recommender_names()]
     if as_json:
-        click.echo(json.dumps(described, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(described, indent=2, ensure_ascii=False, default=str))
         return
     click.echo("\n\n".join(_as_text(entry) for entry in described))
 
 
 def _describe(registry: Any, name: str) -> dict[str, Any]:
+    from bench.recommender import default_of, is_required
+
     try:
         found = registry.recommender(name)
     except BenchError as error:
         return {"name": name, "unavailable": str(error)}
+    if not dataclasses.is_dataclass(found.Params):
+        return {"name": name, "unavailable": "its Params must be a frozen dataclass"}
     return {
         "name": name,
         "label": found.label,
@@ -44,10 +49,12 @@ def _describe(registry: Any, name: str) -> dict[str, Any]:
         "hyper_parameters": [
             {
                 "name": field.name,
-                "default": field.default,
+                "required": is_required(field),
+                "default": None if is_required(field) else default_of(field),
                 "grid": list(found.grid.get(field.name, ())),
             }
             for field in dataclasses.fields(found.Params)
+            if field.init
         ],
     }
 
@@ -61,5 +68,8 @@ def _as_text(entry: dict[str, Any]) -> str:
     width = max((len(p["name"]) for p in entry["hyper_parameters"]), default=0)
     for parameter in entry["hyper_parameters"]:
         grid = f"   searched: {', '.join(map(str, parameter['grid']))}" if parameter["grid"] else ""
-        lines.append(f"    {parameter['name']:<{width}} = {parameter['default']}{grid}")
+        value = f"= {parameter['default']}"
+        if parameter["required"]:
+            value = f"must be given: --set {entry['name']}.{parameter['name']}=VALUE"
+        lines.append(f"    {parameter['name']:<{width}} {value}{grid}")
     return "\n".join(lines)

@@ -2,7 +2,12 @@
 
 import importlib
 import logging
+import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -62,7 +67,8 @@ def bench(quiet: bool) -> None:
     """Compare visual recommenders as in Kang et al., ICDM 2017.
 
     Results go to stdout, progress and messages to stderr. Exit code 0: all well; 1: some cells
-    failed; 2: something in the call or the input is wrong; 130: interrupted.
+    failed; 2: something in the call or the input is wrong; 130: interrupted by Ctrl-C, 143: by
+    SIGTERM. What is finished then is stored, and the same command goes on.
     """
     _configure_logging(logging.WARNING if quiet else logging.INFO)
 
@@ -87,19 +93,58 @@ def _configure_logging(level: int) -> None:
         logger.propagate = False
 
 
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM came: everything ends as after Ctrl-C, with another exit code."""
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """End in good order on SIGTERM, as `kill` and batch systems send it before they kill."""
+    if threading.current_thread() is not threading.main_thread():  # Python allows it there only
+        yield
+        return
+    process = os.getpid()
+
+    def terminate(number: int, frame: object) -> None:
+        if os.getpid() != process:  # a forked worker: as if nothing had been set
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGTERM)
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; give the exit code."""
+    try:
+        with _sigterm_as_interrupt():
+            return _run(arguments)
+    except _Terminated:  # after the verb's own end
+        return 143
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
         result: Any = bench.main(args=arguments, prog_name="bench", standalone_mode=False)
     except BenchError as error:
         return _fail(str(error))
+    except click.exceptions.NoArgsIsHelpError as error:  # bare `bench`: a question, not a mistake
+        click.echo(error.format_message())
+        return 0
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         where = f"; see `{context.command_path} --help`" if context else ""
         return _fail(f"{error.format_message().rstrip('.')}{where}")
-    except (click.Abort, KeyboardInterrupt):
-        sys.stderr.write("interrupted; what is finished is stored, the same command goes on\n")
-        return 130
+    except (click.Abort, KeyboardInterrupt) as error:
+        # click turns an interruption into its own Abort.
+        terminated = isinstance(error, _Terminated) or isinstance(error.__cause__, _Terminated)
+        what = "terminated" if terminated else "interrupted"
+        sys.stderr.write(f"{what}; what is finished is stored, the same command goes on\n")
+        return 143 if terminated else 130
     except BrokenPipeError:  # the reader of stdout went away, as `| head` does
         sys.stderr.close()
         return 0

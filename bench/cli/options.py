@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["data_option", "plugin_option", "results_option", "split_names"]
+__all__ = ["data_option", "plugin_option", "results_option", "set_option", "split_names"]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -26,10 +26,22 @@ def data_option(command: _Command) -> _Command:
     """Add `--data DIR`."""
     return click.option(
         "--data",
+        "data_dir",
         type=click.Path(path_type=Path),
         default=None,
         help="Folder of the stored data sets.  [default: $BENCH_DATA or ./data]",
     )(command)
+
+
+def set_option(help_text: str) -> Callable[[_Command], _Command]:
+    """Add `--set NAME.PARAM=VALUE`, repeatable; `help_text` says what it does to this verb."""
+    return click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="NAME.PARAM=VALUE",
+        help=help_text,
+    )
 
 
 def plugin_option(command: _Command) -> _Command:

@@ -1,7 +1,6 @@
 """`bench run`: fit and evaluate every recommender that is not finished, print the tables."""
 
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,10 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli.options import data_option, plugin_option, results_option, split_names
-from bench.errors import BenchError, user_io_errors
+from bench.cli.options import (
+    data_option,
+    plugin_option,
+    results_option,
+    set_option,
+    split_names,
+)
+from bench.errors import BenchError
 from bench.evaluation.auc import TIES, Ties
-from bench.files import remove_leftovers
+from bench.files import check_writable, remove_leftovers
 
 if TYPE_CHECKING:
     from bench.experiment.run import RunSummary
@@ -48,19 +53,14 @@ _log = logging.getLogger(__name__)
     show_default=True,
     help="One thread for libraries whose threads race: same seed, same numbers.",
 )
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="NAME.PARAM=VALUE",
-    help="Hyper-parameter, for example vbpr.factors=20; repeatable.",
-)
+@set_option("Hyper-parameter, for example vbpr.factors=20; repeatable.")
 @click.option(
     "--patience",
     type=int,
-    default=10,
-    show_default=True,
-    help="Validations without a new best before a fit stops; 0 never stops.",
+    default=None,
+    metavar="VALIDATIONS",
+    help="Validations without a new best before a fit stops; 0 never stops.  "
+    "[default: half of those of a full fit, at least 10]",
 )
 @click.option(
     "--validate-every",
@@ -103,7 +103,7 @@ def run(
     threads: int | None,
     deterministic: bool,
     settings: tuple[str, ...],
-    patience: int,
+    patience: int | None,
     validate_every: int | None,
     sampled: int | None,
     ties: Ties,
@@ -112,18 +112,18 @@ def run(
     force: bool,
     plugins: tuple[Path, ...],
     results: Path,
-    data: Path | None,
+    data_dir: Path | None,
 ) -> int:
     """Fit and evaluate recommenders; print Tables II and III.
 
     Finished cells are skipped, failed ones are tried again. Without a data set the embedded
     synthetic_fashion is drawn and used.
     """
-    from bench.datasets.library import default_data_dir, find
+    from bench.datasets.library import check_available, default_data_dir, find, stored_names
     from bench.datasets.record import read_record
     from bench.device import available_threads, resolve_device
-    from bench.experiment.plan import RunOptions, parse_settings, plan_cells
-    from bench.experiment.run import run_plan
+    from bench.experiment.plan import RunOptions, parse_settings, plan_cells, plan_params
+    from bench.experiment.run import check_evaluable, run_plan
     from bench.experiment.store import ResultStore
     from bench.registry import Registry
 
@@ -140,30 +140,38 @@ def run(
     )
     parsed = parse_settings(settings)
     registry = Registry(plugins)
+    data_dir = data_dir or default_data_dir()
+    names = split_names(datasets) or ["synthetic_fashion"]
+    # Every word of the call is checked before anything is drawn, fitted or written.
     asked = split_names(recommenders)
     for name in asked:
-        registry.recommender(name)  # an unknown name is told before anything long begins
+        registry.recommender(name)
+    candidates = asked or _importable(registry)
+    params = plan_params(candidates, registry, parsed)
+    for name in names:
+        check_available(name, data_dir, registry)
     resolve_device(device)
-    _check_writable(results)
-    data_dir = data or default_data_dir()
-    names = split_names(datasets) or ["synthetic_fashion"]
+    check_writable("store results", results)
+    remove_leftovers(results)
     store = ResultStore(results)
     # All data sets are opened and all cells planned first, so that a mistake in the last one is
-    # told before hours of work on the first.
-    plans = []
-    for name in names:
+    # told before hours of work on the first; those that are stored before any is drawn.
+    stored = stored_names(data_dir)
+    plans = {}
+    for name in sorted(names, key=lambda name: name not in stored):
         dataset = find(name, data_dir, registry)
-        runnable = []
-        for recommender in asked or _importable(registry):
+        check_evaluable(dataset)
+        runnable = {}
+        for recommender in candidates:
             if reason := registry.recommender(recommender).missing(dataset.training):
                 if asked:
                     raise BenchError(f"{reason}; leave it out of --recommenders")
                 _log.info("left out: %s", reason)
             else:
-                runnable.append(recommender)
-        plans.append((dataset, plan_cells(dataset, runnable, registry, options, parsed)))
+                runnable[recommender] = params[recommender]
+        plans[name] = (dataset, plan_cells(dataset, runnable, registry, options))
     summaries = []
-    for dataset, cells in plans:
+    for dataset, cells in (plans[name] for name in names):
         title = read_record(data_dir / dataset.name).title
         summaries.append(run_plan(cells, dataset, title=title, options=options, store=store))
     _print_tables(summaries, ties=ties, ci=ci)
@@ -181,16 +189,6 @@ def _importable(registry: "Registry") -> list[str]:
         else:
             names.append(name)
     return names
-
-
-def _check_writable(results: Path) -> None:
-    """Find out now, not after an hour of training, that results cannot be stored."""
-    with user_io_errors("store results", results):
-        results.mkdir(parents=True, exist_ok=True)
-        probe = results / f".probe-{os.getpid()}"
-        probe.write_bytes(b"")
-        probe.unlink()
-    remove_leftovers(results)
 
 
 def _print_tables(summaries: "Sequence[RunSummary]", *, ties: Ties, ci: bool) -> None:

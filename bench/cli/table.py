@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import get_args
 
 import click
+from tabulate import tabulate
 
+from bench.cli.options import results_option, set_option
 from bench.errors import BenchError
 from bench.evaluation.auc import Ties
+from bench.experiment.plan import parse_settings
 from bench.experiment.store import ResultStore, StoredCell
 from bench.files import atomic_write_bytes
-from bench.report.aggregate import METRICS
+from bench.report.aggregate import METRICS, collect
+from bench.report.configurations import configurations, described
 from bench.report.latex import to_latex
 from bench.report.layout import Table
 from bench.report.tables import table2, table3
@@ -56,13 +60,17 @@ _RENDERERS: dict[str, Callable[[Table], str]] = {
     show_default=True,
     help="Table 3: another metric in the same layout.",
 )
-@click.option(
-    "--results",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("results"),
-    show_default=True,
-    help="Folder that `bench run` wrote its results to.",
+@set_option(
+    "Table 3: of several stored configurations show the one with this setting, for example "
+    "vbpr.factors=20; repeatable."
 )
+@click.option(
+    "--configurations",
+    "list_only",
+    is_flag=True,
+    help="Table 3: list the stored configurations instead, the shown ones first.",
+)
+@results_option
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -77,6 +85,8 @@ def table(
     ties: Ties,
     ci: bool,
     metric: str,
+    settings: tuple[str, ...],
+    list_only: bool,
     results: Path,
     output: Path | None,
 ) -> None:
@@ -84,7 +94,14 @@ def table(
     if number == "2":
         _refuse_options_of_table3(context)
     cells = _stored(results, datasets)
-    made = table2(cells) if number == "2" else table3(cells, ties=ties, ci=ci, metric=metric)
+    if list_only:
+        click.echo(_configurations(cells))
+        return
+    if number == "2":
+        made = table2(cells)
+    else:
+        chosen = parse_settings(settings)
+        made = table3(cells, ties=ties, ci=ci, metric=metric, settings=chosen)
     if output is not None:
         atomic_write_bytes(output, _RENDERERS[format_](made).encode())
     else:
@@ -93,10 +110,34 @@ def table(
 
 def _refuse_options_of_table3(context: click.Context) -> None:
     """Refuse what would change nothing and so mislead: Table II has counts only."""
-    for name in ("ties", "ci", "metric"):
+    options = {
+        "ties": "ties",
+        "ci": "ci",
+        "metric": "metric",
+        "settings": "set",
+        "list_only": "configurations",
+    }
+    for name, option in options.items():
         source = context.get_parameter_source(name)
         if source is not None and source is not click.core.ParameterSource.DEFAULT:
-            raise BenchError(f"--{name} is for table 3: table 2 has counts only; leave it out")
+            raise BenchError(f"--{option} is for table 3: table 2 has counts only; leave it out")
+
+
+def _configurations(cells: list[StoredCell]) -> str:
+    """List each block's configurations: a line each, by what tells them apart."""
+    rows = []
+    for block in collect(cells):
+        for name in block.entries:
+            mine = [c for c in cells if c.record.key.recommender == name and block.holds(c.record)]
+            found = configurations(mine)
+            for one in found:
+                seeds = ", ".join(map(str, one.finished_seeds)) or "none finished"
+                settings = described(one, found) or "(the only one)"
+                shown = "*" if one is found[0] else ""
+                rows.append((block.title, name, shown, settings, seeds, one.made))
+    heads = ("data set", "recommender", "shown", "settings", "seeds", "made")
+    text: str = tabulate(rows, headers=heads, disable_numparse=True)
+    return text
 
 
 def _stored(results: Path, datasets: tuple[str, ...]) -> list[StoredCell]:

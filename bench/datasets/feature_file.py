@@ -1,6 +1,7 @@
 """Feature matrices on disk: `.npy` files, memory-mapped to read, written block by block."""
 
 import hashlib
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,15 @@ import numpy.typing as npt
 
 from bench.errors import BenchError
 
-__all__ = ["first_non_finite", "open_features", "stored_dtype", "write_features"]
+__all__ = [
+    "check_not_all_zero",
+    "first_non_finite",
+    "open_features",
+    "stored_dtype",
+    "write_features",
+]
+
+_log = logging.getLogger(__name__)
 
 _BLOCK_BYTES = 32 << 20
 
@@ -82,6 +91,33 @@ def first_non_finite(features: npt.NDArray[Any]) -> tuple[int, int] | None:
             first = start + int(bad.argmax())
         count += int(bad.sum())
     return (first, count) if count else None
+
+
+def check_not_all_zero(features: npt.NDArray[Any], item_ids: Sequence[str], where: str) -> None:
+    """See that features tell items apart; warn of items whose features are all zero.
+
+    Raises
+    ------
+    BenchError
+        Those of every item are.
+    """
+    # As stored, so that what is too small for float16 or float32 counts as zero.
+    zero = np.concatenate([~block.any(axis=1) for _, block in _blocks(features)])
+    count = int(zero.sum())
+    if count and count == len(item_ids):
+        raise BenchError(
+            f"{where}: the features of all {count} items are zero, so they tell no item from "
+            "another; compute them again, or leave the file out"
+        )
+    if count:
+        _log.warning(
+            "%s: the features of %d of %d items are all zero, the first is item %r: visual models "
+            "cannot tell these apart",
+            where,
+            count,
+            len(item_ids),
+            item_ids[int(zero.argmax())],
+        )
 
 
 def write_features(

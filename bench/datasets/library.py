@@ -5,13 +5,13 @@ import os
 from pathlib import Path
 
 from bench.datasets.dataset import Dataset
-from bench.datasets.record import RECORD_FILE
+from bench.datasets.record import RECORD_FILE, read_record
 from bench.datasets.store import open_dataset
 from bench.errors import BenchError, unknown_name
 from bench.files import remove_leftovers
 from bench.registry import Registry
 
-__all__ = ["default_data_dir", "find", "stored_names"]
+__all__ = ["check_available", "default_data_dir", "find", "stored_names"]
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +39,24 @@ def stored_names(data_dir: Path) -> list[str]:
     )
 
 
+def check_available(name: str, data_dir: Path, registry: Registry) -> None:
+    """See that `find` can give a data set, without making it.
+
+    Raises
+    ------
+    BenchError
+        Neither stored nor known (the nearest name is given), its record is damaged, or the
+        package that makes it cannot be imported.
+    """
+    stored, sources = stored_names(data_dir), registry.source_names()
+    if name in stored:
+        read_record(data_dir / name)
+    elif name in sources:
+        registry.source(name)
+    else:
+        raise unknown_name("data set", name, {*stored, *sources}, see="bench datasets list")
+
+
 def find(name: str, data_dir: Path, registry: Registry) -> Dataset:
     """Open a data set by name; one that the suite can make or fetch is prepared first.
 
@@ -50,10 +68,8 @@ def find(name: str, data_dir: Path, registry: Registry) -> Dataset:
         Neither stored nor known (the nearest name is given), damaged, or it cannot be prepared.
     """
     remove_leftovers(data_dir)
-    stored, sources = stored_names(data_dir), registry.source_names()
-    if name not in stored:
-        if name not in sources:
-            raise unknown_name("data set", name, {*stored, *sources}, see="bench datasets list")
+    check_available(name, data_dir, registry)
+    if name not in stored_names(data_dir):
         _log.info("data set %s is not at %s yet: preparing it", name, data_dir)
         registry.source(name).prepare(data_dir / name)
     return open_dataset(data_dir / name, name=name)

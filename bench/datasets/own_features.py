@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench.datasets.feature_file import first_non_finite, open_features
+from bench.datasets.feature_file import check_not_all_zero, first_non_finite, open_features
 from bench.datasets.tables import check_ids, check_unique, read_parquet_schema, read_table
 from bench.errors import BenchError
 
@@ -63,6 +63,7 @@ def read_features(
             f"{path}: {count} of {len(item_ids)} items have a NaN or infinite feature, the first "
             f"is item {item_ids[row]!r}; give every item finite numbers"
         )
+    check_not_all_zero(features, item_ids, str(path))
     return features, f"own features, {features.shape[1]}-d, given as {path.name}"
 
 

@@ -122,7 +122,7 @@ def check_ids(path: Path, table: pa.Table, column: str) -> pa.ChunkedArray:
     Raises
     ------
     BenchError
-        A cell is empty or spans lines, or the ids are neither text nor integers.
+        A cell is empty, spans lines or holds a NUL byte, or the ids are neither text nor integers.
     """
     values = table.column(column)
     kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
@@ -148,6 +148,12 @@ def check_ids(path: Path, table: pa.Table, column: str) -> pa.ChunkedArray:
         row = pc.index(broken, True).as_py() + 1
         raise BenchError(
             f"{path}: the {column} in row {row} spans several lines; a quote may not be closed"
+        )
+    binary = pc.match_substring_regex(texts, "\\x00")
+    if pc.any(binary).as_py():
+        row = pc.index(binary, True).as_py() + 1
+        raise BenchError(
+            f"{path}: the {column} in row {row} holds a NUL byte; export the file again as text"
         )
     return texts
 

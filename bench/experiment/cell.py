@@ -72,7 +72,8 @@ def run_cell(
     }
     recommender = cell.recommender(cell.params, runtime=cell.runtime)
     epochs = recommender.max_epochs
-    label = f"{cell.key.recommender} on {dataset.name}, seed {cell.key.seed}"
+    # The data set stands on the bar above: two names do not fit beside each other.
+    label = f"{cell.key.recommender}, seed {cell.key.seed}"
     per_user: PerUser | None = None
     trace: str | None = None
     error_line: str | None = None
@@ -85,7 +86,7 @@ def run_cell(
             recommender,
             dataset,
             validate_every=options.epochs_between_validations(epochs),
-            patience=options.patience,
+            patience=options.patience_for(epochs),
             progress=progress,
             checkpoint=store.checkpoint_folder(cell.key) / "checkpoint.npz",
             checkpoint_seconds=options.checkpoint_seconds,
@@ -102,6 +103,9 @@ def run_cell(
                 evaluation_seconds = time.perf_counter() - started
             per_user = per_user_of(dataset, validation, test)
             metrics, n_users = metrics_of(dataset, test)
+        except KeyboardInterrupt:  # Ctrl-C or SIGTERM: the next run goes on from here
+            _save_unsaved(watcher)
+            raise
         except StorageError:  # a checkpoint cannot be written: nothing else can
             raise
         except Exception as error:  # whatever a recommender raises fails its own cell only
@@ -118,6 +122,7 @@ def run_cell(
         n_users=n_users,
         epochs=watcher.epochs or None,
         best_epoch=watcher.best_epoch,
+        best_is_last=epochs is not None and watcher.best_epoch == epochs,
         history=tuple(watcher.history),
         fit_seconds=fit_seconds,
         validation_seconds=watcher.validation_seconds,
@@ -125,7 +130,12 @@ def run_cell(
         peak_memory_bytes=peak.n_bytes,
         peak_memory_scope=peak.scope,
         provenance=provenance
-        | {"finished_at": utc_now(), "threads_used": recommender.threads_used},
+        | {
+            "finished_at": utc_now(),
+            "threads_used": recommender.threads_used,
+            "device_used": recommender.device_used,
+            "repeatable": recommender.repeatable,
+        },
         error=error_line,
     )
     stored = store.write(
@@ -136,6 +146,13 @@ def run_cell(
     )
     watcher.forget()
     return stored
+
+
+def _save_unsaved(watcher: Watcher) -> None:
+    try:
+        watcher.save_checkpoint()
+    except StorageError as error:  # the interruption is what counts
+        _log.warning("the fit cannot be resumed: %s", error)
 
 
 def _count(

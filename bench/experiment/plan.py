@@ -1,6 +1,7 @@
 """What is to be run: options, and the cells they unfold into."""
 
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,7 @@ from bench.experiment.record import CellKey
 from bench.recommender import Recommender, Runtime, parse_params
 from bench.registry import Registry
 
-__all__ = ["Cell", "RunOptions", "parse_settings", "plan_cells"]
+__all__ = ["Cell", "RunOptions", "parse_settings", "plan_cells", "plan_params"]
 
 COLD_BELOW = 5
 """An item is cold with fewer training interactions than this (section IV-C)."""
@@ -34,7 +35,9 @@ class RunOptions:
     deterministic
         Libraries that race between threads get one.
     patience
-        Validations without a new best before a fit stops; 0 never stops early.
+        Validations without a new best before a fit stops; 0 never stops early. None: half of those
+        of a full fit, and at least 10, because the curves of some models lie flat for long before
+        they rise again.
     validate_every
         Epochs between validations; None validates about fifty times in a full fit.
     sampled
@@ -50,7 +53,7 @@ class RunOptions:
     device: str = "auto"
     threads: int = field(default_factory=available_threads)
     deterministic: bool = True
-    patience: int = 10
+    patience: int | None = None
     validate_every: int | None = None
     sampled: int | None = None
     checkpoint_seconds: float = 60.0
@@ -63,7 +66,7 @@ class RunOptions:
             raise BenchError(f"seeds must not be negative, got {min(self.seeds)}")
         if self.threads < 1:
             raise BenchError(f"--threads must be at least 1, got {self.threads}")
-        if self.patience < 0:
+        if self.patience is not None and self.patience < 0:
             raise BenchError(f"--patience must be 0 or more, got {self.patience}")
         for name in ("validate_every", "sampled"):
             value = getattr(self, name)
@@ -76,7 +79,7 @@ class RunOptions:
         return {
             "device": str(resolve_device(self.device).type),
             "threads": self.threads,
-            "patience": self.patience,
+            "patience": "half" if self.patience is None else self.patience,
             "validate_every": self.validate_every,
             "sampled": self.sampled,
         }
@@ -86,6 +89,13 @@ class RunOptions:
         if self.validate_every is not None:
             return self.validate_every
         return max(1, -(-(max_epochs or 1) // 50))
+
+    def patience_for(self, max_epochs: int | None) -> int:
+        """Say after how many validations without a new best a fit stops; 0 for never."""
+        if self.patience is not None:
+            return self.patience
+        validations = -(-(max_epochs or 1) // self.epochs_between_validations(max_epochs))
+        return max(10, -(-validations // 2))
 
 
 @dataclass(frozen=True)
@@ -120,28 +130,49 @@ def parse_settings(texts: Sequence[str]) -> dict[str, dict[str, str]]:
     return settings
 
 
-def plan_cells(
-    dataset: Dataset,
-    names: Sequence[str],
-    registry: Registry,
-    options: RunOptions,
-    settings: Mapping[str, Mapping[str, str]],
-) -> list[Cell]:
-    """Unfold recommenders and seeds into cells.
+def plan_params(
+    names: Sequence[str], registry: Registry, settings: Mapping[str, Mapping[str, str]]
+) -> dict[str, Any]:
+    """Build the hyper-parameters of every recommender of a run.
 
     Raises
     ------
     BenchError
-        An unknown recommender or hyper-parameter, or settings for one that is not run.
+        An unknown recommender or hyper-parameter, one without a value, one whose value a record
+        cannot hold, or settings for a recommender that is not run.
     """
     for name in settings:
         if name not in names:
             registry.recommender(name)  # an unknown name gets its own message
             raise BenchError(f"--set {name}.…: {name} is not among the recommenders of this run")
+    planned = {
+        name: parse_params(registry.recommender(name), settings.get(name, {})) for name in names
+    }
+    for name, params in planned.items():
+        for parameter, value in dataclasses.asdict(params).items():
+            try:
+                json.dumps(value, allow_nan=False)
+            except (TypeError, ValueError) as error:
+                raise BenchError(
+                    f"{name}.{parameter} = {value!r} cannot be stored with the results ({error}); "
+                    "hyper-parameters must be numbers, texts, true or false, None, or lists of them"
+                ) from None
+    return planned
+
+
+def plan_cells(
+    dataset: Dataset, params: Mapping[str, Any], registry: Registry, options: RunOptions
+) -> list[Cell]:
+    """Unfold recommenders, given with their hyper-parameters, and seeds into cells.
+
+    Raises
+    ------
+    BenchError
+        An unknown recommender.
+    """
     cells = []
-    for name in names:
+    for name, chosen in params.items():
         recommender = registry.recommender(name)
-        params = parse_params(recommender, settings.get(name, {}))
         version = recommender_version(recommender)
         for seed in options.seeds:
             key = CellKey(
@@ -150,7 +181,7 @@ def plan_cells(
                 split_hash=dataset.split_hash,
                 recommender=name,
                 recommender_version=version,
-                params=dataclasses.asdict(params),
+                params=dataclasses.asdict(chosen),
                 seed=seed,
                 deterministic=options.deterministic,
                 protocol=options.protocol(),
@@ -161,5 +192,5 @@ def plan_cells(
                 threads=options.threads,
                 deterministic=options.deterministic,
             )
-            cells.append(Cell(key, recommender, params, runtime))
+            cells.append(Cell(key, recommender, chosen, runtime))
     return cells

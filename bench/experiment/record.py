@@ -74,6 +74,8 @@ class CellRecord:
         Epochs run; None for a model without epochs.
     best_epoch
         The epoch whose state was kept, by validation AUC.
+    best_is_last
+        Whether that was the last epoch allowed, so that more of them might have done better.
     history
         Per epoch: epoch, validation_auc, loss.
     fit_seconds, evaluation_seconds
@@ -82,7 +84,8 @@ class CellRecord:
     peak_memory_bytes
         Peak resident memory while the cell ran; see `peak_memory_scope`.
     provenance
-        Versions, git state, hardware, threads, device, time of day.
+        Versions, git state, hardware, threads, device, time of day; `device_used` and `repeatable`
+        as the recommender says, see `bench.recommender.Recommender`.
     error
         Why a failed cell failed, on one line; the traceback is in `error.txt` beside it.
     """
@@ -106,6 +109,7 @@ class CellRecord:
     peak_memory_scope: str
     provenance: Mapping[str, Any]
     error: str | None
+    best_is_last: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Give the record as plain containers."""

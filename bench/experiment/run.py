@@ -6,14 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.datasets.dataset import Dataset
+import numpy as np
+
+from bench.datasets.dataset import NO_ITEM, Dataset
+from bench.errors import BenchError
 from bench.evaluation.oracle import oracle_auc
 from bench.experiment.cell import run_cell
 from bench.experiment.plan import Cell, RunOptions
+from bench.experiment.record import CellRecord
 from bench.experiment.store import ResultStore, StoredCell
 from bench.progress import Progress
 
-__all__ = ["RunSummary", "dataset_facts", "run_plan"]
+__all__ = ["RunSummary", "check_evaluable", "dataset_facts", "run_plan"]
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +78,8 @@ def _report(stored: StoredCell) -> None:
         _log.error("%s failed: %s; traceback in %s", name, record.error, stored.folder)
         return
     kept = f", epoch {record.best_epoch} of {record.epochs}" if record.best_epoch else ""
+    if record.best_is_last:
+        kept += f" (the last allowed: training may not have converged{_more_epochs(record)})"
     _log.info(
         "%s: AUC %.4f, cold %s, fitted in %.1f s, evaluated in %.1f s%s",
         name,
@@ -85,6 +91,44 @@ def _report(stored: StoredCell) -> None:
     )
 
 
+def _more_epochs(record: CellRecord) -> str:
+    """Say how to allow more, where it is a hyper-parameter."""
+    name = record.key.recommender
+    return f"; --set {name}.epochs=N allows more" if "epochs" in record.key.params else ""
+
+
+def check_evaluable(dataset: Dataset) -> None:
+    """See that there is a user to evaluate, and say how many are left out.
+
+    Raises
+    ------
+    BenchError
+        No user has a test item and an item to compare it with.
+    """
+    n_test = int(np.count_nonzero(dataset.test != NO_ITEM))
+    without = n_users_without_negatives(dataset)
+    if not n_test:
+        raise BenchError(f"{dataset.name} has no test items: there is nothing to evaluate")
+    if without == n_test:
+        raise BenchError(
+            f"{dataset.name}: all {n_test} users with a test item own the whole catalogue of "
+            f"{dataset.n_items} items: nothing is left to compare it with, so no metric is defined"
+        )
+    if without:
+        _log.warning(
+            "%s: %d of %d users own the whole catalogue, so they have no metric and are left out",
+            dataset.name,
+            without,
+            n_test,
+        )
+
+
+def n_users_without_negatives(dataset: Dataset) -> int:
+    """Count the users who have a test item, but no item outside their own to compare it with."""
+    owned = np.diff(dataset.known.indptr)
+    return int(np.count_nonzero((dataset.test != NO_ITEM) & (owned == dataset.n_items)))
+
+
 def dataset_facts(dataset: Dataset, options: RunOptions) -> dict[str, Any]:
     """Give what the tables say about a data set."""
     training = dataset.training
@@ -94,6 +138,7 @@ def dataset_facts(dataset: Dataset, options: RunOptions) -> dict[str, Any]:
         "n_items": dataset.n_items,
         "n_interactions": dataset.n_interactions,
         "n_categories": len(training.category_names) or None,
+        "n_users_without_negatives": n_users_without_negatives(dataset),
         "split_rule": dataset.split_rule,
         "features": info.description if info else None,
     }

@@ -92,11 +92,39 @@ class ResultStore:
         A folder that cannot be read is skipped with a warning: one damaged cell must not keep the
         others from their table.
         """
-        for path in sorted((self.root / "runs").glob(f"{dataset or '*'}/*/seed*/result.json")):
+        for found in self._scan(dataset or "*"):
+            if isinstance(found, StoredCell):
+                yield found
+            else:
+                _log.warning("skipped: %s", found)
+
+    def check(self) -> tuple[list[StoredCell], list[BenchError]]:
+        """Read every cell with its counts per user; give those that are sound, and what is not."""
+        sound: list[StoredCell] = []
+        errors: list[BenchError] = []
+        for found in self._scan("*"):
+            if isinstance(found, BenchError):
+                errors.append(found)
+                continue
+            try:
+                if found.record.status == "finished":
+                    found.per_user()
+            except BenchError as error:
+                errors.append(error)
+            else:
+                sound.append(found)
+        return sound, errors
+
+    def n_unfinished(self) -> int:
+        """Count the fits that left a checkpoint."""
+        return len(list(self.root.glob("unfinished/*/checkpoint.npz")))
+
+    def _scan(self, dataset: str) -> Iterator[StoredCell | BenchError]:
+        for path in sorted((self.root / "runs").glob(f"{dataset}/*/seed*/result.json")):
             try:
                 yield StoredCell(path.parent, _read_record(path.parent))
             except BenchError as error:
-                _log.warning("skipped: %s", error)
+                yield error
 
     def write(
         self,

@@ -10,6 +10,7 @@ import math
 import shutil
 import time
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ class Watcher:
     checkpoint
         File for what an interrupted fit needs to go on; None writes none.
     checkpoint_seconds
-        Least time between two checkpoints.
+        Least time between two checkpoints; what an interruption needs is kept after every epoch.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Watcher:
         self._checkpoint = checkpoint
         self._checkpoint_seconds = checkpoint_seconds
         self._last_checkpoint = time.monotonic()
+        self._unsaved: _Snapshot | None = None
         self._best_state: State | None = None
         self._best_auc = -math.inf
         self._best_epoch: int | None = None
@@ -106,14 +108,35 @@ class Watcher:
         best = f"best val AUC {self._best_auc:.4f}" if self._best_epoch else ""
         self._progress.advance(1, note=best)
         keep_going = not self._patience or self._without_best < self._patience
-        if keep_going:
-            self._maybe_checkpoint()
+        if keep_going and self._checkpoint is not None:
+            self._unsaved = self._snapshot()
+            if time.monotonic() - self._last_checkpoint >= self._checkpoint_seconds:
+                self.save_checkpoint()
         return keep_going
 
     def restore_best(self) -> None:
         """Give the model the state of its best epoch."""
         if self._best_state is not None:
             self._recommender.load_state(self._best_state, self._dataset.training)
+
+    def save_checkpoint(self) -> None:
+        """Write what the last finished epoch left, unless it is written or cannot be resumed.
+
+        An interrupted fit calls it: the model itself may by then be in the middle of an epoch.
+
+        Raises
+        ------
+        StorageError
+            It cannot be written.
+        """
+        if self._checkpoint is None or self._unsaved is None:
+            return
+        buffer = io.BytesIO()
+        arrays = self._unsaved.arrays(self.history)
+        np.savez(buffer, **arrays)  # type: ignore[arg-type]  # names are arrays', not options'
+        atomic_write_bytes(self._checkpoint, buffer.getvalue())
+        self._unsaved = None
+        self._last_checkpoint = time.monotonic()
 
     def resume(self) -> State | None:
         """Take up the checkpoint of an interrupted fit; see `bench.recommender.Watch`."""
@@ -157,28 +180,45 @@ class Watcher:
         auc = mean_auc(counts, "strict").mean
         return None if math.isnan(auc) else auc
 
-    def _maybe_checkpoint(self) -> None:
-        if self._checkpoint is None:
-            return
-        if time.monotonic() - self._last_checkpoint < self._checkpoint_seconds:
-            return
+    def _snapshot(self) -> "_Snapshot | None":
         training = self._recommender.training_state()
         if training is None:
-            return
+            return None
         notes = {
             "best_epoch": self._best_epoch,
             "best_auc": self._best_auc if self._best_epoch is not None else None,
             "without_best": self._without_best,
-            "history": self.history,
             "validation_seconds": self.validation_seconds,
         }
-        arrays = {f"training.{name}": array for name, array in training.items()}
-        arrays |= {f"best.{name}": array for name, array in (self._best_state or {}).items()}
+        return _Snapshot(training, self._best_state or {}, notes, len(self.history))
+
+
+@dataclass(frozen=True)
+class _Snapshot:
+    """All that is known after one epoch: whole, whenever an interruption comes.
+
+    Attributes
+    ----------
+    training, best
+        The model's own state to go on from, and its best epoch's.
+    notes
+        The watcher's numbers.
+    n_history
+        How much of the history, which only grows, belongs to it.
+    """
+
+    training: State
+    best: State
+    notes: dict[str, Any]
+    n_history: int
+
+    def arrays(self, history: list[dict[str, Any]]) -> State:
+        """Give the content of a checkpoint."""
+        notes = {**self.notes, "history": history[: self.n_history]}
+        arrays = {f"training.{name}": array for name, array in self.training.items()}
+        arrays |= {f"best.{name}": array for name, array in self.best.items()}
         arrays["notes"] = np.frombuffer(json.dumps(notes).encode(), dtype=np.uint8)
-        buffer = io.BytesIO()
-        np.savez(buffer, **arrays)  # type: ignore[arg-type]  # names are arrays', not options'
-        atomic_write_bytes(self._checkpoint, buffer.getvalue())
-        self._last_checkpoint = time.monotonic()
+        return arrays
 
 
 def _part(arrays: State, prefix: str) -> State:

@@ -4,7 +4,6 @@ Cells meet in one block only when data set, data hash, split hash and sampling a
 averaged only within one configuration (version, hyper-parameters, determinism, protocol).
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,10 +15,11 @@ from bench.errors import BenchError
 from bench.evaluation.auc import Ties
 from bench.evaluation.counts import RankCounts
 from bench.evaluation.ranking import Metric, ranking_metrics
-from bench.evaluation.significance import bootstrap_mean
+from bench.evaluation.significance import Interval, bootstrap_difference, bootstrap_mean
 from bench.experiment.plan import COLD_BELOW
 from bench.experiment.record import CellRecord, PerUser
 from bench.experiment.store import StoredCell
+from bench.report.configurations import configurations, made_at, remark
 from bench.report.published import load_published
 from bench.rng import child_generator
 
@@ -31,8 +31,8 @@ __all__ = [
     "Run",
     "Setting",
     "collect",
+    "difference",
     "estimate",
-    "made_at",
 ]
 
 Setting = Literal["all", "cold"]
@@ -106,6 +106,12 @@ class Block:
     facts: Mapping[str, Any]
     entries: Mapping[str, Entry]
 
+    def holds(self, record: CellRecord) -> bool:
+        """Tell whether a cell belongs to this block."""
+        mine = (self.dataset, self.data_hash, self.split_hash, self.sampled)
+        key = record.key
+        return mine == (key.dataset, key.data_hash, key.split_hash, _sampled(record))
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -177,17 +183,9 @@ def estimate(
     Estimate | None
         None without a finished cell, or without a user in this setting.
     """
-    if not entry.runs:
+    values = _values(entry, setting, metric, ties)
+    if values is None:
         return None
-    first = entry.runs[0].counts
-    chosen = np.full(len(first.user), True)
-    if setting == "cold":
-        chosen = first.test_item_count < COLD_BELOW
-    n_users = int(chosen.sum())
-    if n_users == 0:
-        return None
-    # (S, n): seeds by users
-    values = np.stack([_per_user(run.counts, metric, ties)[chosen] for run in entry.runs])
     means = values.mean(axis=1)
     sd = float(means.std(ddof=1)) if len(means) > 1 else None
     ends = None
@@ -195,7 +193,22 @@ def estimate(
         rng = child_generator(0, "report", "bootstrap", setting)
         bootstrap = bootstrap_mean(values.mean(axis=0), rng=rng)
         ends = (bootstrap.low, bootstrap.high)
-    return Estimate(float(means.mean()), sd, ends, n_users)
+    return Estimate(float(means.mean()), sd, ends, values.shape[1])
+
+
+def difference(
+    entry: Entry, other: Entry, setting: Setting, *, metric: str, ties: Ties
+) -> Interval | None:
+    """Compute by how much `entry` exceeds `other`, with the interval over users drawn for both.
+
+    Each user's value is averaged over the entry's seeds first; None where either has no value.
+    """
+    values = _values(entry, setting, metric, ties)
+    others = _values(other, setting, metric, ties)
+    if values is None or others is None:
+        return None
+    rng = child_generator(0, "report", "bootstrap", "difference", setting)
+    return bootstrap_difference(values.mean(axis=0), others.mean(axis=0), rng=rng)
 
 
 def _ordered(names: Iterable[str]) -> list[str]:
@@ -204,16 +217,25 @@ def _ordered(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda n: (order.index(n) if n in order else len(order), n))
 
 
+def _values(
+    entry: Entry, setting: Setting, metric: str, ties: Ties
+) -> npt.NDArray[np.float64] | None:
+    """Give a metric per seed and user of a setting, float64 (S, n); None without any."""
+    if not entry.runs:
+        return None
+    first = entry.runs[0].counts
+    chosen = np.full(len(first.user), True)
+    if setting == "cold":
+        chosen = first.test_item_count < COLD_BELOW
+    if not chosen.any():
+        return None
+    return np.stack([_per_user(run.counts, metric, ties)[chosen] for run in entry.runs])
+
+
 def _per_user(counts: PerUser, metric: str, ties: Ties) -> npt.NDArray[np.float64]:
     """Give a metric per test user, float64 (n,), from stored counts."""
     ranks = RankCounts(counts.n_less, counts.n_equal, counts.n_negatives)
     return METRICS[metric].per_user(ranks, ties)
-
-
-def made_at(record: CellRecord) -> str:
-    """Say when a cell was finished, as text that sorts by time."""
-    # ISO times of one zone sort as text; a record without one counts as oldest.
-    return str(record.provenance.get("finished_at", ""))
 
 
 def _sampled(record: CellRecord) -> int | None:
@@ -234,30 +256,10 @@ def _title(record: CellRecord, places: list[tuple[str, str, str, int]]) -> str:
     return f"{record.dataset_title} [{', '.join(marks)}]" if marks else record.dataset_title
 
 
-def _settings(record: CellRecord) -> dict[str, Any]:
-    """Everything of a key that two seeds of one configuration share."""
-    key = record.key
-    return {
-        **key.params,
-        "version": key.recommender_version,
-        "deterministic": key.deterministic,
-        **{f"protocol.{name}": value for name, value in key.protocol.items()},
-    }
-
-
 def _entry(cells: list[StoredCell]) -> Entry:
     """Choose one configuration of a recommender and read its counts."""
-    configurations: dict[str, list[StoredCell]] = {}
-    for cell in cells:
-        text = json.dumps(_settings(cell.record), sort_keys=True)
-        configurations.setdefault(text, []).append(cell)
-
-    def rank(group: list[StoredCell]) -> tuple[bool, str]:
-        finished = any(cell.record.status == "finished" for cell in group)
-        return finished, max(made_at(cell.record) for cell in group)
-
-    best: list[StoredCell] = max(configurations.values(), key=rank)
-    chosen = sorted(best, key=lambda cell: cell.record.key.seed)
+    found = configurations(cells)
+    chosen = found[0].cells
     runs, failures = [], []
     for cell in chosen:
         record = cell.record
@@ -275,23 +277,7 @@ def _entry(cells: list[StoredCell]) -> Entry:
         newest=newest,
         runs=tuple(runs),
         failures=tuple(failures),
-        remark=_remark(newest, list(configurations.values())),
-    )
-
-
-def _remark(shown: CellRecord, configurations: list[list[StoredCell]]) -> str | None:
-    if len(configurations) == 1:
-        return None
-    settings = [_settings(group[0].record) for group in configurations]
-    names = sorted({name for group in settings for name in group})
-    mine = _settings(shown)
-    different = [n for n in names if any(group.get(n) != mine.get(n) for group in settings)]
-    text = ", ".join(f"{name}={mine.get(name)}" for name in different)
-    last = max(made_at(cell.record) for group in configurations for cell in group)
-    later = "; a later one has no finished cell" if last > made_at(shown) else ""
-    return (
-        f"{shown.label}: {len(configurations)} configurations are stored; shown is the one made "
-        f"last ({text}){later}."
+        remark=remark(newest.label, found),
     )
 
 

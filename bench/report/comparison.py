@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.evaluation.auc import Ties
-from bench.report.aggregate import METRICS, Block, Entry, Estimate, Setting, estimate
+from bench.report.aggregate import METRICS, Block, Estimate, Setting, difference, estimate
 from bench.report.foot import table3_foot
 from bench.report.layout import DASH, Cell, Column, Notes, Row, Table
 from bench.report.published import Published
@@ -23,13 +23,21 @@ class Comparison:
     """Puts Table III together from blocks in the order of their rows."""
 
     def __init__(
-        self, blocks: Sequence[Block], published: Published, *, ties: Ties, ci: bool, metric: str
+        self,
+        blocks: Sequence[Block],
+        published: Published,
+        *,
+        ties: Ties,
+        ci: bool,
+        metric: str,
+        settings: Mapping[str, Mapping[str, str]],
     ) -> None:
         self.blocks = blocks
         self.published = published
         self.ties = ties
         self.ci = ci
         self.metric = metric
+        self.settings = settings
         self.notes = Notes()
         self.letters = _letters(blocks, published)
         self.compared = _compared(blocks)
@@ -97,9 +105,9 @@ class Comparison:
         best = max((e.value for e in found.values()), default=math.nan)
         cells = []
         for name in self.letters:
-            entry, value = block.entries.get(name), estimates.get(name)
+            value = estimates.get(name)
             is_best = value is not None and _same(value.value, best)
-            reason = _reason(entry, value, setting)
+            reason = self._reason(block, name, value, setting)
             cells.append(self._cell(value, reason, is_best=is_best))
             self.tidy.append(
                 self._tidy(block, setting, name, value=value, reason=reason, is_best=is_best)
@@ -147,15 +155,27 @@ class Comparison:
     ) -> tuple[Cell, ...]:
         if self.compared is None:
             return ()
-        others = [e.value for name, e in found.items() if name != self.compared]
-        against = [found[_BASE].value if _BASE in found else None, max(others, default=None)]
+        others = [name for name in found if name != self.compared]
+        best = max(others, key=lambda name: found[name].value, default=None)
         cells = []
-        for title, other in zip(self._gain_titles(), against, strict=True):
-            if self.compared not in found or not other:  # None, or zero: nothing to divide by
-                cells.append(Cell(DASH, note=self.notes.number("one of the two values is missing")))
+        for title, other in zip(self._gain_titles(), (_BASE, best), strict=True):
+            reason = self._no_gain(block, setting, found, other)
+            if reason is not None or other is None:
+                cells.append(Cell(DASH, note=self.notes.number(f"no improvement: {reason}")))
                 continue
-            percent = improvement_percent(found[self.compared].value, other)
-            cells.append(Cell(f"{percent:.1f}%".replace("-0.0%", "0.0%")))
+            percent = improvement_percent(found[self.compared].value, found[other].value)
+            text = f"{percent:.1f}%".replace("-0.0%", "0.0%")
+            interval = None
+            if self.ci:
+                interval = difference(
+                    block.entries[self.compared],
+                    block.entries[other],
+                    setting,
+                    metric=self.metric,
+                    ties=self.ties,
+                )
+            details = () if interval is None else (f"[{interval.low:+.4f}, {interval.high:+.4f}]",)
+            cells.append(Cell(text, details))
             self.gains.append(
                 {
                     "dataset": block.dataset,
@@ -165,9 +185,49 @@ class Comparison:
                     "setting": setting,
                     "improvement": title,
                     "percent": percent,
+                    "against": other,
+                    "difference": found[self.compared].value - found[other].value,
+                    "difference_ci_low": None if interval is None else interval.low,
+                    "difference_ci_high": None if interval is None else interval.high,
                 }
             )
         return tuple(cells)
+
+    def _no_gain(
+        self, block: Block, setting: Setting, found: Mapping[str, Estimate], other: str | None
+    ) -> str | None:
+        """Say why there is no improvement over `other` to show, or None if there is one."""
+        for name in (self.compared, other):
+            if name is None:
+                return "nothing else has a value"
+            if name not in found:
+                reason = self._reason(block, name, None, setting) or "no value"
+                label = self._label(name)
+                return reason if reason.startswith(label) else f"{label}: {reason}"
+            if name == other and found[name].value == 0:
+                return f"{self._label(name)} is 0, and nothing is a percentage of that"
+        return None
+
+    def _label(self, name: str) -> str:
+        labels = _labels(self.blocks)
+        published = {column.recommender: column.label for column in self.published.columns}
+        return labels.get(name) or published.get(name, name)
+
+    def _reason(
+        self, block: Block, name: str, value: Estimate | None, setting: Setting
+    ) -> str | None:
+        """Say why a cell is empty, or why it rests on fewer seeds than were run."""
+        entry = block.entries.get(name)
+        if entry is None:
+            chosen = [f"{key}={text}" for key, text in self.settings.get(name, {}).items()]
+            return f"not run with {', '.join(chosen)}" if chosen else "not run"
+        if not entry.runs:
+            return f"{entry.label} failed: " + "; ".join(entry.failures)
+        if value is None:
+            return "no user with a cold test item" if setting == "cold" else "no test user"
+        if entry.failures:
+            return f"{entry.label}: mean without " + "; ".join(entry.failures)
+        return None
 
     def _place(self, block: Block, setting: Setting, name: str, label: str) -> dict[str, Any]:
         return {
@@ -264,19 +324,6 @@ def _compared(blocks: Sequence[Block]) -> str | None:
     """Choose whose improvement is shown: DVBPR's as in the paper, else VBPR's, else nobody's."""
     finished = {name for b in blocks for name, entry in b.entries.items() if entry.runs}
     return next((name for name in ("dvbpr", "vbpr") if name in finished), None)
-
-
-def _reason(entry: Entry | None, value: Estimate | None, setting: Setting) -> str | None:
-    """Say why a cell is empty, or why it rests on fewer seeds than were run."""
-    if entry is None:
-        return "not run"
-    if not entry.runs:
-        return f"{entry.label} failed: " + "; ".join(entry.failures)
-    if value is None:
-        return "no user with a cold test item" if setting == "cold" else "no test user"
-    if entry.failures:
-        return f"{entry.label}: mean without " + "; ".join(entry.failures)
-    return None
 
 
 def _block_facts(block: Block) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from bench.evaluation.auc import Ties
 from bench.experiment.plan import COLD_BELOW
+from bench.experiment.record import CellRecord
 from bench.report.aggregate import METRICS, Block, Entry, Setting, estimate
 from bench.report.published import Published
 
@@ -46,7 +47,8 @@ def table3_foot(
     if ci:
         lines.append(
             "Intervals: 95% percentile bootstrap over users; with several seeds, of each user's "
-            "mean over seeds."
+            "mean over seeds. Below an improvement: of the difference (not in percent), the same "
+            "users drawn for both; one without 0 in it is a difference at that level."
         )
     if any(len(entry.runs) > 1 for entry in entries):
         lines.append("±: standard deviation over seeds; the value above it is their mean.")
@@ -113,6 +115,11 @@ def _block_lines(block: Block, metric: str, ties: Ties) -> list[str]:
         f"{block.title}: data {block.data_hash[:12]}, split {block.split_hash[:12]} ({rule}); "
         f"{_seeds(entry for entry in entries if entry.runs)}."
     ]
+    if without := block.facts.get("n_users_without_negatives"):
+        lines.append(
+            f"{block.title}: {without:,} users own the whole catalogue, so no metric is defined "
+            "for them: left out."
+        )
     visual = [entry.label for entry in entries if "features" in entry.newest.needs]
     features = block.facts.get("features")
     if visual and features:
@@ -148,24 +155,49 @@ def _seeds(entries: Iterable[Entry]) -> str:
 
 def _made_how(entries: Sequence[Entry]) -> list[str]:
     """Say with what: determinism, version, hardware; each once, however many cells share it."""
-    free = dict.fromkeys(entry.label for entry in entries if not entry.newest.key.deterministic)
-    how = (
-        f"Not deterministic (libraries with several threads race): {', '.join(free)}."
-        if free
-        else "All fits were deterministic."
-    )
     records = [run.record for entry in entries for run in entry.runs]
+    free = dict.fromkeys(r.label for r in records if not r.key.deterministic)
+    on_gpu = dict.fromkeys(
+        r.label for r in records if r.key.deterministic and not r.provenance.get("repeatable", True)
+    )
+    how = []
+    if free:
+        how.append(f"Not deterministic (libraries with several threads race): {', '.join(free)}.")
+    if on_gpu:
+        how.append(
+            f"Not repeatable to the last bit (a GPU adds in no fixed order): {', '.join(on_gpu)}."
+        )
+    if records and not how:
+        how.append("All fits were deterministic.")
     made = [record.provenance for record in records]
     versions = dict.fromkeys(str(p["suite_version"]) for p in made if "suite_version" in p)
     machines = dict.fromkeys(
         f"{p.get('cpu', 'unknown processor')}, device {p.get('device', 'unknown')}" for p in made
     )
-    lines = [how]
+    lines = how + _unconverged(records)
     if made:
         lines.append(
             f"Made with dvbpr-bench {', '.join(versions) or 'unknown'} on {'; '.join(machines)}."
         )
     return lines
+
+
+def _unconverged(records: Sequence[CellRecord]) -> list[str]:
+    """Name the fits that were best in the last epoch they were allowed."""
+    seeds: dict[tuple[str, str], list[str]] = {}
+    for record in records:
+        if record.best_is_last:
+            place = (record.label, record.dataset_title)
+            seeds.setdefault(place, []).append(str(record.key.seed))
+    fits = [
+        f"{label} on {title} (seed{'s' if len(numbers) > 1 else ''} {', '.join(numbers)})"
+        for (label, title), numbers in seeds.items()
+    ]
+    if not fits:
+        return []
+    return [
+        f"Best in the last epoch allowed, so training may not have converged: {'; '.join(fits)}."
+    ]
 
 
 def _differs(dataset: str, blocks: Sequence[Block], published: Published) -> bool:

@@ -7,8 +7,9 @@ from bench.errors import BenchError
 from bench.evaluation.auc import Ties
 from bench.experiment.record import CellRecord
 from bench.experiment.store import StoredCell
-from bench.report.aggregate import METRICS, collect, made_at
+from bench.report.aggregate import METRICS, collect
 from bench.report.comparison import Comparison
+from bench.report.configurations import choose, made_at
 from bench.report.layout import Cell, Column, Row, Table
 from bench.report.published import Published, PublishedCounts, load_published
 
@@ -76,7 +77,12 @@ def table2(cells: Iterable[StoredCell]) -> Table:
 
 
 def table3(
-    cells: Iterable[StoredCell], *, ties: Ties = "strict", ci: bool = False, metric: str = "auc"
+    cells: Iterable[StoredCell],
+    *,
+    ties: Ties = "strict",
+    ci: bool = False,
+    metric: str = "auc",
+    settings: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Table:
     """Lay out Table III: one recommender per column, All and Cold Items per data set.
 
@@ -93,20 +99,25 @@ def table3(
         Put the 95 % bootstrap interval over users under each value.
     metric
         "auc", "recall@5", "ndcg@10", "mrr", ...: a name in `bench.report.aggregate.METRICS`.
+    settings
+        Recommender to settings, as text: which configuration is shown where several are stored.
 
     Raises
     ------
     BenchError
-        No cells, an unknown metric, or cells of one block that were evaluated on different users.
+        No cells, an unknown metric, settings that no cell has, or cells of one block that
+        were evaluated on different users.
     """
     if metric not in METRICS:
         raise BenchError(f"unknown metric {metric!r}: choose one of {', '.join(METRICS)}")
     published = load_published()
     blocks = sorted(
-        collect(cells), key=lambda b: (_dataset_order(b.dataset, published), b.dataset, b.title)
+        collect(choose(list(cells), settings or {})),
+        key=lambda b: (_dataset_order(b.dataset, published), b.dataset, b.title),
     )
     _require_any(blocks)
-    return Comparison(blocks, published, ties=ties, ci=ci, metric=metric).build()
+    made = Comparison(blocks, published, ties=ties, ci=ci, metric=metric, settings=settings or {})
+    return made.build()
 
 
 def _require_any(found: Collection[object]) -> None:

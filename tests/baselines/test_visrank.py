@@ -87,3 +87,9 @@ def test_features_tell_planted_blocks_apart() -> None:
 def test_needs_features() -> None:
     with pytest.raises(BenchError, match="visrank needs features, which small does not have"):
         VisRank(runtime=cpu()).fit(training_set([[0]], 2))
+
+
+def test_features_that_are_all_zero_are_refused() -> None:
+    nothing = np.zeros((N_ITEMS, 3), dtype=np.float32)
+    with pytest.raises(BenchError, match="the features are all zero"):
+        VisRank(runtime=cpu()).fit(training_set(OWNED, N_ITEMS, nothing))

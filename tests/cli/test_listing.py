@@ -1,13 +1,16 @@
 """`bench list`, `bench doctor` and `bench check-plugin`."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from stored_cells import add_cell
 
 from bench.errors import BenchError
+from bench.experiment.store import ResultStore
 from bench.registry import Registry
 
 
@@ -61,7 +64,7 @@ def test_doctor_tells_of_a_folder_that_cannot_be_written(
     (tmp_path / "file").write_text("")
     outcome = bench("doctor", "--data", tmp_path / "file" / "data")
     assert outcome.code == 1
-    assert "the folder of data sets" in outcome.out
+    assert "cannot write the folder of data sets" in outcome.out
 
 
 def test_check_plugin_passes_our_own_and_names_what_is_broken(
@@ -85,3 +88,38 @@ def test_check_plugin_passes_our_own_and_names_what_is_broken(
     unknown = bench("check-plugin", "popruck")
     assert unknown.code == 2
     assert "did you mean 'poprank'?" in unknown.err
+
+
+def test_doctor_looks_at_what_is_stored(
+    bench: Callable[..., Any], toy_data_dir: Path, tmp_path: Path
+) -> None:
+    data, results = tmp_path / "data", tmp_path / "results"
+    shutil.copytree(toy_data_dir, data)
+    store = ResultStore(results)
+    add_cell(store, "vbpr")
+    add_cell(store, "fm", None)
+    fine = bench("doctor", "--data", data, "--results", results, "--json")
+    report = json.loads(fine.out)
+    assert fine.code == 0
+    assert report["stored_datasets"] == ["toy"]
+    counts = {"finished": 1, "failed": 1, "damaged": 0, "unfinished": 0}
+    assert report["stored_results"] == counts
+
+    shutil.copytree(data / "toy", data / "older")
+    record = data / "older" / "dataset.json"
+    record.write_text(record.read_text().replace('"schema_version": 1', '"schema_version": 99'))
+    shutil.copytree(data / "toy", data / "partial")
+    (data / "partial" / "users.arrow").unlink()
+    (add_cell(store, "warp").folder / "per_user.parquet").write_bytes(b"not parquet")
+    (add_cell(store, "rand").folder / "result.json").write_text('{"schema_version": 99}')
+    (store.root / "unfinished" / "x").mkdir(parents=True)
+    (store.root / "unfinished" / "x" / "checkpoint.npz").write_bytes(b"")
+    damaged = bench("doctor", "--data", data, "--results", results)
+    assert damaged.code == 1
+    assert "problem: stored data set older: " in damaged.out
+    assert "schema version 99" in damaged.out
+    assert "problem: stored data set partial: " in damaged.out
+    assert "users.arrow is missing" in damaged.out
+    assert "per_user.parquet: cannot be read" in damaged.out
+    assert "result schema version 99" in damaged.out
+    assert "1 finished, 1 failed, 2 damaged, 1 unfinished" in damaged.out

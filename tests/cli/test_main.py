@@ -1,7 +1,10 @@
 """The root command: help, unknown words, exit codes."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -75,3 +78,29 @@ def test_the_installed_command_gives_the_exit_code() -> None:
     done = subprocess.run([sys.executable, "-c", call], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("error: unknown command 'nonsense'")
+
+
+@pytest.mark.parametrize("words", [[], ["datasets"]])
+def test_a_bare_command_shows_its_help(bench: Callable[..., Any], words: list[str]) -> None:
+    outcome = bench(*words)
+    assert outcome.code == 0
+    assert outcome.out.startswith(f"Usage: {' '.join(['bench', *words])} ")
+    assert outcome.err == ""
+
+
+def test_sigterm_is_exit_code_143_and_the_handler_is_put_back(
+    bench: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @click.command()
+    def terminated() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(module._Verbs, "get_command", lambda *arguments: terminated)
+    outcome = bench("run")
+    assert outcome.code == 143
+    assert outcome.err.endswith(
+        "terminated; what is finished is stored, the same command goes on\n"
+    )
+    assert signal.getsignal(signal.SIGTERM) is before

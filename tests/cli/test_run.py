@@ -119,7 +119,117 @@ def test_bad_input_is_one_line_exit_2_and_nothing_run(
     assert outcome.err.startswith("error: ")
     assert message in outcome.err
     assert outcome.err.count("\n") == 1
-    assert not (tmp_path / "r" / "runs").exists()
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--dataset", "synthetic_fashion,toyy"], "unknown data set 'toyy'"),
+        (["--dataset", "synthetic_fashion", "--set", "vbpr.factrs=1"], "did you mean 'factors'"),
+        (["--dataset", "synthetic_fashion", "--set", "vbpr.factors=x"], "must be of type int"),
+        (["--dataset", "synthetic_fashion", "--set", "vpbr.factors=1"], "did you mean 'vbpr'"),
+        (["--dataset", "synthetic_fashion", "--set", "vbpr"], "NAME.PARAMETER=VALUE"),
+        (["--dataset", "synthetic_fashion", "--recommenders", "rand,vbrp"], "did you mean 'vbpr'"),
+        (["--dataset", "synthetic_fashion", "--recommenders", "rand", "--set", "fm.epochs=1"],
+         "fm is not among the recommenders"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_before_anything_is_drawn_or_made(
+    bench: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    message: str,
+) -> None:
+    def drawn(*arguments: object) -> None:
+        pytest.fail("the data set was drawn")
+
+    monkeypatch.setattr("bench.datasets.synthetic.SyntheticFashion.prepare", drawn)
+    outcome = bench("run", "--data", tmp_path / "d", "--results", tmp_path / "r", *words)
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert outcome.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stored_data_set_that_cannot_be_used_is_told_before_another_is_drawn(
+    run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plugin: Path
+) -> None:
+    def drawn(*arguments: object) -> None:
+        pytest.fail("the data set was drawn")
+
+    monkeypatch.setattr("bench.datasets.synthetic.SyntheticFashion.prepare", drawn)
+    plugin.write_text(PLUGIN + "    needs = frozenset({'prices'})\n")
+    words = ["--dataset", "synthetic_fashion", "--recommenders", "broken", "--plugin", plugin]
+    outcome = run(*words)
+    assert outcome.code == 2
+    assert "broken needs prices, which toy does not have" in outcome.err
+    assert not (tmp_path / "r").exists()
+
+
+PARAMETERS = (
+    PLUGIN
+    + """
+from dataclasses import dataclass, field
+
+@dataclass(frozen=True, kw_only=True)
+class MineParams:
+    weight: float
+    sizes: tuple[int, ...] = field(default_factory=lambda: (3, 4))
+
+@dataclass(frozen=True, kw_only=True)
+class OddParams:
+    odd: object = field(default_factory=object)
+
+class Needy(PopRank):
+    name = "needy"
+    label = "Needy"
+    source = "a test"
+    Params = MineParams
+
+class Odd(Needy):
+    name = "odd"
+    Params = OddParams
+"""
+)
+
+
+def test_hyper_parameters_without_or_with_a_made_default(
+    run: Callable[..., Any], bench: Callable[..., Any], plugin: Path, tmp_path: Path
+) -> None:
+    plugin.write_text(PARAMETERS)
+    listed = bench("list", "--plugin", plugin)
+    assert "weight must be given: --set needy.weight=VALUE" in listed.out
+    assert "sizes  = (3, 4)" in listed.out
+    described = {d["name"]: d for d in json.loads(bench("list", "--json", "--plugin", plugin).out)}
+    weight, sizes = described["needy"]["hyper_parameters"]
+    assert (weight["required"], weight["default"]) == (True, None)
+    assert (sizes["required"], sizes["default"]) == (False, [3, 4])
+    call = ["--recommenders", "needy", "--plugin", plugin]
+    without = run(*call)
+    assert without.code == 2
+    assert without.err == (
+        "error: needy.weight has no default: give it with --set needy.weight=VALUE\n"
+    )
+    outcome = run(*call, "--set", "needy.weight=0.5")
+    assert outcome.code == 0
+    (record,) = (tmp_path / "r").rglob("result.json")
+    assert json.loads(record.read_text())["key"]["params"] == {"weight": 0.5, "sizes": [3, 4]}
+    assert run(*call, "--set", "needy.weight=0.5").err.count("skipped 1 finished") == 1
+    odd = run("--recommenders", "odd", "--plugin", plugin)
+    assert odd.code == 2
+    assert "error: odd.odd = <object object" in odd.err
+    assert "cannot be stored with the results" in odd.err
+    kit = bench("check-plugin", "needy", "--plugin", plugin, "--set", "needy.weight=1")
+    assert kit.code == 0
+    assert bench("check-plugin", "needy", "--plugin", plugin).code == 2
+
+
+def test_a_best_epoch_that_was_the_last_allowed_is_told(run: Callable[..., Any]) -> None:
+    outcome = run("--recommenders", "vbpr,poprank", "--set", "vbpr.epochs=1")
+    assert "(the last allowed: training may not have converged; --set vbpr.epochs=N" in outcome.err
+    assert "may not have converged: VBPR on Toy (seed 0)" in " ".join(outcome.out.split())
 
 
 def test_results_that_are_a_file_are_told_before_anything_runs(
@@ -135,10 +245,10 @@ def test_unwritable_results_are_told_before_anything_runs(
     run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The tests may run as root, whom no permission stops: the refusal is played.
-    def refused(self: Path, data: bytes) -> int:
+    def refused(**arguments: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "write_bytes", refused)
+    monkeypatch.setattr("tempfile.TemporaryFile", refused)
     outcome = run()
     assert outcome.code == 2
     assert "permission denied; choose a folder you may write to" in outcome.err

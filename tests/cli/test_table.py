@@ -108,3 +108,28 @@ def test_unknown_choices_are_refused(arguments):
 def test_reports_import_no_torch():
     code = "import sys, bench.cli.table; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.fixture
+def two_configurations(tmp_path: Path) -> Path:
+    store = ResultStore(tmp_path / "two")
+    add_cell(store, "vbpr", [9] * 4, params={"factors": 20}, made="2025-01-02")
+    add_cell(store, "vbpr", [5] * 4, params={"factors": 10}, made="2025-01-01")
+    return store.root
+
+
+def test_a_configuration_is_chosen_by_set_as_in_a_run(two_configurations):
+    assert "0.9000" in call(3, "--results", two_configurations).stdout
+    shown = call(3, "--results", two_configurations, "--set", "vbpr.factors=10").stdout
+    assert "0.5000" in shown
+    with pytest.raises(BenchError, match="has factors=30; there is factors=20; factors=10"):
+        call(3, "--results", two_configurations, "--set", "vbpr.factors=30")
+    with pytest.raises(BenchError, match="--set is for table 3"):
+        call(2, "--results", two_configurations, "--set", "vbpr.factors=10")
+
+
+def test_configurations_are_listed(two_configurations):
+    lines = call(3, "--results", two_configurations, "--configurations").stdout.splitlines()
+    assert lines[2].split()[:4] == ["Clothing", "vbpr", "*", "factors=20"]
+    assert lines[3].split()[:3] == ["Clothing", "vbpr", "factors=10"]
+    assert len(lines) == 4

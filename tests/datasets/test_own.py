@@ -540,3 +540,32 @@ def test_parquet_features_that_are_no_parquet(own_folder: Path, data_dir: Path) 
     (own_folder / "features.npy").unlink()
     (own_folder / "features.parquet").write_bytes(b"junk")
     refused(own_folder, data_dir, r"features\.parquet cannot be read as Parquet")
+
+
+def test_features_that_are_all_zero(own_folder: Path, data_dir: Path) -> None:
+    np.save(own_folder / "features.npy", np.zeros((8, 3), dtype=np.float32))
+    refused(own_folder, data_dir, r"features\.npy: the features of all 8 items are zero")
+    # 1e-60 is not zero as it is given, but it is as it would be stored.
+    np.save(own_folder / "features.npy", np.full((8, 3), 1e-60))
+    refused(own_folder, data_dir, r"the features of all 8 items are zero")
+
+
+def test_items_whose_features_are_zero_are_counted(
+    own_folder: Path, data_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    features = np.ones((8, 3), dtype=np.float32)
+    features[[2, 5]] = 0
+    np.save(own_folder / "features.npy", features)
+    with caplog.at_level("WARNING", logger="bench"):
+        import_folder(own_folder, "mine", data_dir)
+    (line,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "the features of 2 of 8 items are all zero, the first is item '02'" in line
+
+
+@pytest.mark.parametrize(("file", "column"), [("interactions", "user"), ("items", "item")])
+def test_ids_with_nul_bytes(own_folder: Path, data_dir: Path, file: str, column: str) -> None:
+    path = own_folder / f"{file}.csv"
+    old, new = {"interactions": (b"u1,", b"u\x001,"), "items": (b'"02"', b'"0\x002"')}[file]
+    path.write_bytes(path.read_bytes().replace(old, new))
+    row = {"interactions": 6, "items": 3}[file]
+    refused(own_folder, data_dir, rf"{file}\.csv: the {column} in row {row} holds a NUL byte")

@@ -157,6 +157,69 @@ def test_an_interrupted_fit_goes_on_from_its_checkpoint(
     assert not first_folder.exists()
 
 
+def test_an_interruption_writes_what_the_last_finished_epoch_left(
+    run: Callable[..., StoredCell], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However rare checkpoints are, and also where the interruption comes amid a validation."""
+    rarely = RunOptions(threads=1, patience=3, checkpoint_seconds=3600.0)
+    undisturbed = run(Scripted, ScriptParams(), rarely)
+    resumed: list[int] = []
+
+    class Watched(Scripted):
+        interrupt_in_validation = False
+
+        def _fit(self, dataset: Any, watch: Any) -> None:
+            super()._fit(dataset, watch)
+            resumed.append(self.resumed_from)
+
+        def factors(self) -> Any:
+            if self.interrupt_in_validation and self._epoch == 4:
+                raise KeyboardInterrupt
+            return super().factors()
+
+    unfinished = tmp_path / "unfinished" / undisturbed.folder.name.partition("-")[2]
+    monkeypatch.setattr(Watched, "interrupt_in_validation", True)
+    with pytest.raises(KeyboardInterrupt):
+        run(Watched, ScriptParams(), rarely)
+    assert (unfinished / "checkpoint.npz").is_file()
+    monkeypatch.setattr(Watched, "interrupt_in_validation", False)
+    record = run(Watched, ScriptParams(), rarely).record
+    assert resumed == [3]
+    assert record.history == undisturbed.record.history
+    assert record.metrics == undisturbed.record.metrics
+
+
+def test_an_interruption_that_cannot_be_saved_is_still_one(
+    run: Callable[..., StoredCell], monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    def full(*args: object) -> None:
+        raise StorageError("cannot write at x: the disk is full")
+
+    monkeypatch.setattr("bench.experiment.watcher.atomic_write_bytes", full)
+    with pytest.raises(KeyboardInterrupt):
+        run(Scripted, ScriptParams(crash_at=3), RunOptions(checkpoint_seconds=3600.0))
+    assert "cannot be resumed: cannot write at x: the disk is full" in caplog.text
+
+
+def test_a_best_epoch_that_is_the_last_allowed_is_noted(run: Callable[..., StoredCell]) -> None:
+    rising = ScriptParams(epochs=3, script=(1.0, 2.0, 3.0))
+    assert run(Scripted, rising).record.best_is_last
+    assert not run(Scripted).record.best_is_last
+    assert not run(PopRank).record.best_is_last
+    # Stopped early and best where it stopped, but not the last allowed.
+    falling = ScriptParams(epochs=6, script=(3.0, 2.0, 1.0, 0.5, 0.4, 0.3))
+    assert not run(Scripted, falling, RunOptions(patience=1)).record.best_is_last
+
+
+def test_the_record_says_whether_a_device_repeats_its_numbers(
+    run: Callable[..., StoredCell], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(Scripted).record.provenance["repeatable"]
+    monkeypatch.setattr(Scripted, "device_used", "cuda")
+    provenance = run(Scripted).record.provenance
+    assert (provenance["device_used"], provenance["repeatable"]) == ("cuda", False)
+
+
 def test_a_broken_checkpoint_is_left_aside(
     run: Callable[..., StoredCell], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -4,18 +4,14 @@ import pytest
 
 from bench.datasets.dataset import Dataset
 from bench.errors import BenchError
-from bench.experiment.plan import RunOptions, parse_settings, plan_cells
+from bench.experiment.plan import RunOptions, parse_settings, plan_cells, plan_params
 from bench.registry import Registry
 
 
 def test_every_seed_of_every_recommender_is_a_cell(toy_dataset: Dataset) -> None:
-    cells = plan_cells(
-        toy_dataset,
-        ["vbpr", "rand"],
-        Registry(),
-        RunOptions(seeds=(3, 5)),
-        {"vbpr": {"factors": "7"}},
-    )
+    registry = Registry()
+    params = plan_params(["vbpr", "rand"], registry, {"vbpr": {"factors": "7"}})
+    cells = plan_cells(toy_dataset, params, registry, RunOptions(seeds=(3, 5)))
     assert [(c.key.recommender, c.key.seed) for c in cells] == [
         ("vbpr", 3),
         ("vbpr", 5),
@@ -53,11 +49,9 @@ def test_a_value_may_hold_an_equals_sign() -> None:
         ({"warp": {"factors": "3"}}, "warp is not among the recommenders"),
     ],
 )
-def test_wrong_settings_are_refused(
-    toy_dataset: Dataset, settings: dict[str, dict[str, str]], message: str
-) -> None:
+def test_wrong_settings_are_refused(settings: dict[str, dict[str, str]], message: str) -> None:
     with pytest.raises(BenchError, match=message):
-        plan_cells(toy_dataset, ["vbpr"], Registry(), RunOptions(), settings)
+        plan_params(["vbpr"], Registry(), settings)
 
 
 @pytest.mark.parametrize(
@@ -81,3 +75,23 @@ def test_senseless_options_are_refused(options: dict[str, object], message: str)
 def test_a_full_fit_is_validated_about_fifty_times(epochs: int | None, every: int) -> None:
     assert RunOptions().epochs_between_validations(epochs) == every
     assert RunOptions(validate_every=7).epochs_between_validations(epochs) == 7
+
+
+@pytest.mark.parametrize(
+    ("epochs", "every", "patience"),
+    [
+        (None, None, 10),
+        (6, None, 10),
+        (30, None, 15),
+        (50, None, 25),
+        (200, None, 25),
+        (200, 1, 100),
+    ],
+)
+def test_a_fit_may_stand_still_for_half_of_its_validations(
+    epochs: int | None, every: int | None, patience: int
+) -> None:
+    assert RunOptions(validate_every=every).patience_for(epochs) == patience
+    assert RunOptions(patience=3).patience_for(epochs) == 3
+    assert RunOptions(patience=0).patience_for(epochs) == 0
+    assert RunOptions().protocol()["patience"] == "half"

@@ -8,9 +8,10 @@ import pytest
 from models import Crashing, Scripted
 
 from baselines.poprank import PopRank
-from bench.datasets.dataset import Dataset
+from bench.datasets.dataset import NO_ITEM, Dataset, Interactions
+from bench.errors import BenchError
 from bench.experiment.plan import Cell, RunOptions
-from bench.experiment.run import RunSummary, dataset_facts, run_plan
+from bench.experiment.run import RunSummary, check_evaluable, dataset_facts, run_plan
 from bench.experiment.store import ResultStore
 
 
@@ -100,3 +101,53 @@ def test_device_and_threads_are_part_of_what_a_cell_is() -> None:
     assert one.protocol() != two.protocol()
     assert one.protocol() == RunOptions(threads=1, device="cpu", force=True).protocol()
     assert one.protocol()["device"] == "cpu"
+
+
+def full_catalogue(toy_dataset: Dataset, users: range) -> Dataset:
+    """The toy data with everything sold to `users`."""
+    import dataclasses
+
+    train = toy_dataset.training.train
+    owners, items = np.repeat(users, train.n_items), np.tile(np.arange(train.n_items), len(users))
+    held_out = np.stack([toy_dataset.validation, toy_dataset.test])[:, owners]
+    free = (items != held_out).all(axis=0)
+    more = Interactions.from_pairs(
+        np.concatenate([train.users, owners[free]]),
+        np.concatenate([train.indices, items[free]]),
+        n_users=train.n_users,
+        n_items=train.n_items,
+    )
+    training = dataclasses.replace(toy_dataset.training, train=more)
+    return dataclasses.replace(toy_dataset, training=training)
+
+
+def test_users_without_negatives_are_counted_and_left_out(
+    toy_dataset: Dataset,
+    make_cell: Callable[..., Cell],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    dataset = full_catalogue(toy_dataset, range(3))
+    check_evaluable(dataset)
+    assert "toy: 3 of 39 users own the whole catalogue" in caplog.text
+    options = RunOptions()
+    assert dataset_facts(dataset, options)["n_users_without_negatives"] == 3
+    store = ResultStore(tmp_path)
+    cells = [make_cell(PopRank, options=options)]
+    (cell,) = run_plan(cells, dataset, title="Toy", options=options, store=store).made
+    assert cell.record.n_users["all"] == 36
+    assert cell.per_user().user.min() == 3
+    caplog.clear()
+    check_evaluable(toy_dataset)
+    assert not caplog.text
+
+
+def test_nobody_left_to_evaluate_is_an_error(toy_dataset: Dataset) -> None:
+    import dataclasses
+
+    everything = full_catalogue(toy_dataset, range(toy_dataset.n_users - 1))
+    with pytest.raises(BenchError, match="all 39 users with a test item own the whole catalogue"):
+        check_evaluable(everything)
+    nothing = dataclasses.replace(toy_dataset, test=np.full_like(toy_dataset.test, NO_ITEM))
+    with pytest.raises(BenchError, match="has no test items"):
+        check_evaluable(nothing)

@@ -5,7 +5,7 @@ import pytest
 
 from bench.errors import BenchError
 from bench.evaluation.significance import bootstrap_mean
-from bench.report.aggregate import collect, estimate
+from bench.report.aggregate import collect, difference, estimate
 from bench.rng import child_generator
 
 
@@ -82,7 +82,10 @@ def test_seeds_of_different_settings_are_never_joined(add_cell):
     entry = only(cells).entries["vbpr"]
     assert entry.seeds == (0, 1)
     assert estimate(entry, "all", metric="auc", ties="strict").value == pytest.approx(0.8)
-    assert entry.remark == ("VBPR: 2 configurations are stored; shown is the one made last (k=20).")
+    assert entry.remark == (
+        "VBPR: 2 configurations are stored; shown is the one made last (k=20). There is also k=10; "
+        "choose with --set vbpr.k=10."
+    )
 
 
 def test_threads_and_protocol_make_configurations_too(add_cell):
@@ -103,7 +106,7 @@ def test_a_later_configuration_without_a_finished_cell_does_not_hide_an_older_on
     entry = only(cells).entries["vbpr"]
     assert entry.seeds == (0,)
     assert entry.failures == ()
-    assert entry.remark.endswith("(k=10); a later one has no finished cell.")
+    assert "(k=10); a later one has no finished cell. There is also k=99" in entry.remark
 
 
 def test_a_failed_seed_is_kept_with_its_reason(add_cell):
@@ -160,3 +163,28 @@ def test_nobody_with_a_cold_item_gives_no_value(add_cell):
 def test_paper_order_then_names(add_cell):
     cells = [add_cell(name) for name in ("zeta", "vbpr", "alpha", "rand", "bpr-mf")]
     assert list(only(cells).entries) == ["rand", "bpr-mf", "vbpr", "alpha", "zeta"]
+
+
+def test_a_difference_is_of_the_same_users_and_of_means_over_seeds(add_cell):
+    # Every user gains 0.1, whoever is drawn: the interval has no width, though both models' do.
+    entries = only(
+        [
+            add_cell("vbpr", [3, 5, 7, 9], seed=0),
+            add_cell("vbpr", [3, 5, 7, 9], seed=1),
+            add_cell("fm", [2, 4, 6, 8]),
+        ]
+    ).entries
+    got = difference(entries["vbpr"], entries["fm"], "all", metric="auc", ties="strict")
+    assert (got.mean, got.low, got.high) == pytest.approx((0.1, 0.1, 0.1))
+    # By hand: differences 0.4, 0, -0.2, 0.2; an oracle of its own draws users one by one.
+    entries = only([add_cell("vbpr", [9, 5, 4, 7]), add_cell("fm", [5, 5, 6, 5])]).entries
+    got = difference(entries["vbpr"], entries["fm"], "all", metric="auc", ties="strict")
+    rng = np.random.default_rng(1)
+    means = [np.mean(rng.choice([0.4, 0.0, -0.2, 0.2], 4)) for _ in range(20_000)]
+    assert got.mean == pytest.approx(0.1)
+    assert (got.low, got.high) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])), abs=0.06)
+
+
+def test_no_value_no_difference(add_cell):
+    entries = only([add_cell("vbpr", [9] * 4), add_cell("fm", None)]).entries
+    assert difference(entries["vbpr"], entries["fm"], "all", metric="auc", ties="strict") is None

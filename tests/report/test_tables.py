@@ -108,7 +108,7 @@ def test_missing_and_failed_cells_are_dashes_with_their_reason(add_cell):
     assert note(table, "(f) FM", 2) == "not run"
     assert note(table, "(g) VBPR", 0) == "not run"
     assert note(table, "(g) VBPR", 2) is None
-    assert len(table.notes) == len(set(table.notes)) == 3
+    assert len(table.notes) == len(set(table.notes)) == 4
     # Nothing to compare on the first data set; no BPR-MF on the second.
     assert texts(table, 0)["Improvement g vs. best"] == DASH
     assert texts(table, 2)["Improvement g vs. d"] == DASH
@@ -358,3 +358,78 @@ def test_table2_takes_the_facts_recorded_last(add_cell):
     ]
     assert texts(table2(cells))["#Categories"] == "9"
     assert texts(table2(cells[::-1]))["#Categories"] == "9"
+
+
+@pytest.mark.parametrize(
+    ("others", "why"),
+    [
+        ({}, "no improvement: BPR-MF: not run"),
+        ({"bpr-mf": None}, "no improvement: BPR-MF failed: seed 0: out of memory"),
+        (
+            {"bpr-mf": [0] * 4},
+            "no improvement: BPR-MF is 0, and nothing is a percentage of that",
+        ),
+    ],
+)
+def test_why_there_is_no_improvement_over_bpr_mf(add_cell, others, why):
+    cells = [add_cell(name, less) for name, less in others.items()]
+    table = table3([*cells, add_cell("vbpr", [8] * 4)])
+    assert texts(table)["Improvement g vs. d"] == DASH
+    assert note(table, "Improvement g vs. d") == why
+
+
+def test_why_there_is_no_improvement_of_the_compared(add_cell):
+    fine = [add_cell("vbpr", [8] * 4), add_cell("bpr-mf", [4] * 4)]
+    table = table3([*fine, add_cell("bpr-mf", [4] * 4, dataset="shoes")])
+    assert note(table, "Improvement g vs. d", 0) is None
+    assert note(table, "Improvement g vs. d", 2) == "no improvement: VBPR: not run"
+    alone = table3([add_cell("vbpr", [8] * 4)])
+    assert note(alone, "Improvement g vs. best") == "no improvement: nothing else has a value"
+    warm = [add_cell(name, [8] * 4, counts=[9] * 4, dataset="warm") for name in ("vbpr", "bpr-mf")]
+    expected = "no improvement: VBPR: no user with a cold test item"
+    assert note(table3(warm), "Improvement g vs. d", 1) == expected
+
+
+def test_intervals_of_differences_stand_below_improvements(add_cell):
+    cells = [add_cell("vbpr", [3, 5, 7, 9]), add_cell("bpr-mf", [2, 4, 6, 8])]
+    row = table3(cells, ci=True).rows[0]
+    assert row.cells[-2].details == ("[+0.1000, +0.1000]",)
+    assert "of the difference" in foot(table3(cells, ci=True))
+    assert table3(cells).rows[0].cells[-2].details == ()
+    (gain, _, *_) = table3(cells, ci=True).facts["improvements"]
+    assert gain["difference"] == pytest.approx(0.1)
+    assert gain["against"] == "bpr-mf"
+
+
+def test_a_chosen_configuration_is_shown_and_named_where_it_was_not_run(add_cell):
+    cells = [
+        add_cell("vbpr", [9] * 4, params={"k": 20}, made="2025-01-02"),
+        add_cell("vbpr", [5] * 4, params={"k": 10}, made="2025-01-01"),
+        add_cell("vbpr", [9] * 4, params={"k": 20}, dataset="shoes"),
+        add_cell("rand", dataset="shoes"),
+    ]
+    assert texts(table3(cells))["(g) VBPR"] == "0.9000"
+    chosen = table3(cells, settings={"vbpr": {"k": "10"}})
+    assert texts(chosen)["(g) VBPR"] == "0.5000"
+    assert "configurations are stored" not in foot(chosen)
+    assert note(chosen, "(g) VBPR", 2) == "not run with k=10"
+
+
+def test_the_foot_says_what_is_true_for_the_device(add_cell):
+    assert "All fits were deterministic." in foot(table3([add_cell("vbpr"), add_cell("rand")]))
+    on_gpu = table3([add_cell("vbpr", provenance={"repeatable": False}), add_cell("rand")])
+    assert "Not repeatable to the last bit (a GPU adds in no fixed order): VBPR." in foot(on_gpu)
+    assert "All fits" not in foot(on_gpu)
+
+
+def test_the_foot_names_fits_that_were_best_in_their_last_epoch(add_cell):
+    cells = [add_cell("vbpr", seed=s, best_is_last=s != 1) for s in range(3)]
+    expected = "may not have converged: VBPR on Clothing (seeds 0, 2)."
+    assert expected in foot(table3([*cells, add_cell("fm")]))
+    assert "converged" not in foot(table3(cells[1:2]))
+
+
+def test_the_foot_counts_users_without_negatives(add_cell):
+    table = table3([add_cell("vbpr", facts={"n_users_without_negatives": 3})])
+    assert "Clothing: 3 users own the whole catalogue, so no metric is defined" in foot(table)
+    assert "whole catalogue, so" not in foot(table3([add_cell("rand", dataset="shoes")]))
