@@ -1,5 +1,6 @@
 """VBPR: eq. 2, 4 and 5 written out plainly, against the trainer's own gradients and steps."""
 
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import numpy as np
