@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from threadpoolctl import threadpool_limits
+
 __all__ = ["torch_threads"]
 
 
 @contextmanager
 def torch_threads(threads: int) -> Iterator[None]:
-    """Give PyTorch `threads` processor threads inside the block, and what it had before after it.
+    """Give PyTorch and NumPy's BLAS `threads` threads inside the block, then what they had before.
 
     The setting belongs to the whole process, so a model that changed it for good would change the
     next one's speed and rounding.
@@ -18,6 +20,7 @@ def torch_threads(threads: int) -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        yield
+        with threadpool_limits(threads, user_api="blas"):
+            yield
     finally:
         torch.set_num_threads(before)

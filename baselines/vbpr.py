@@ -103,12 +103,11 @@ class Vbpr(FactorRecommender):
         """Join latent and visual factors: [gamma_u, theta_u] and [gamma_i, E f_i]."""
         p = self._parameters
         latent, n_items = self.params.factors, self.n_items
-        projection = np.concatenate([p["visual_matrix"], p["visual_bias"][:, None]], axis=1)
         items = np.empty((n_items, latent + self.params.visual_factors), dtype=np.float32)
         bias = p["item_rows"][:, latent].copy()
         items[:, :latent] = p["item_rows"][:, :latent]
         for part, block in feature_blocks(self._features):
-            visual = block @ projection
+            visual = block @ p["visual"]
             items[part, latent:] = visual[:, :-1]
             bias[part] += visual[:, -1]
         return Factors(p["user_rows"].copy(), items, bias)
@@ -146,7 +145,7 @@ class _Trainer:
 
     Tables, so that one gather serves several parameters of eq. 2:
     user_rows (n_users, K + K') = [gamma_u, theta_u]; item_rows (n_items, K + 1) = [gamma_i,
-    beta_i]; visual_matrix (d, K') = E transposed; visual_bias (d,) = beta'.
+    beta_i]; visual (d, K' + 1) = [E transposed, beta'].
     """
 
     def __init__(self, dataset: TrainingSet, params: VbprParams, seed: int, device: str) -> None:
@@ -169,10 +168,10 @@ class _Trainer:
         self._tables = {
             "user_rows": normal(dataset.n_users, width, scale=0.1),
             "item_rows": normal(dataset.n_items, latent + 1, scale=0.1),
-            "visual_matrix": normal(d, visual, scale=0.1),
-            "visual_bias": torch.zeros(d, device=self.device),
+            "visual": normal(d, visual + 1, scale=0.1),
         }
-        self._tables["item_rows"][:, latent] = 0.0
+        self._tables["item_rows"][:, latent] = 0.0  # beta_i
+        self._tables["visual"][:, visual] = 0.0  # beta'
         self._sums = {
             name: torch.full_like(table, _ADAGRAD_START) for name, table in self._tables.items()
         }
@@ -181,8 +180,7 @@ class _Trainer:
     def parameters(self) -> State:
         """Copy the parameters to NumPy, E and beta' scaled so that they take raw features."""
         arrays = {name: table.cpu().numpy().copy() for name, table in self._tables.items()}
-        for name in ("visual_matrix", "visual_bias"):
-            arrays[name] *= np.float32(self._scale)
+        arrays["visual"] *= np.float32(self._scale)
         return arrays
 
     def state(self) -> State:
@@ -246,14 +244,13 @@ class _Trainer:
         """
         import torch
 
-        loss, (user_gradient, item_gradient, matrix_gradient, bias_gradient) = self.gradients(u, ij)
+        loss, (user_gradient, item_gradient, visual_gradient) = self.gradients(u, ij)
         self._step_rows("user_rows", u, user_gradient)
         self._step_rows("item_rows", ij.reshape(-1), item_gradient)
-        for name, gradient in (("visual_matrix", matrix_gradient), ("visual_bias", bias_gradient)):
-            self._sums[name].addcmul_(gradient, gradient)
-            self._tables[name].addcdiv_(
-                gradient, torch.sqrt(self._sums[name]), value=-self._params.learning_rate
-            )
+        sums = self._sums["visual"].addcmul_(visual_gradient, visual_gradient)
+        self._tables["visual"].addcdiv_(
+            visual_gradient, torch.sqrt(sums), value=-self._params.learning_rate
+        )
         return loss
 
     def gradients(self, u: "Tensor", ij: "Tensor") -> "tuple[Tensor, tuple[Tensor, ...]]":
@@ -262,43 +259,70 @@ class _Trainer:
         Returns
         -------
         losses float32 (B,); gradients of the gathered rows of users (B, K + K') and items
-        (2B, K + 1), of E transposed (d, K') and of beta' (d,).
+        (2B, K + 1), and of [E transposed, beta'] (d, K' + 1).
         """
         import torch
         from torch.nn.functional import logsigmoid
 
         latent, weight = self._params.factors, self._params.regularization
+        n, items = len(u), ij.reshape(-1)
         user = self._tables["user_rows"].index_select(0, u)  # (B, K + K')
-        items = self._tables["item_rows"].index_select(0, ij.reshape(-1))  # (2B, K + 1)
-        rows = self._features.index_select(0, ij.reshape(-1)).float()  # (2B, d)
-        n = len(u)
-        f = rows[:n].sub_(rows[n:])  # (B, d): f_i - f_j, unscaled: the scale goes to narrower terms
-        gamma, theta = user[:, :latent], user[:, latent:]
-        difference = items[:n] - items[n:]  # (B, K + 1)
-        matrix, bias = self._tables["visual_matrix"], self._tables["visual_bias"]
-        visual = (f @ matrix).mul_(self._scale)  # (B, K'): E (f_i - f_j)
-        x = (
-            difference[:, latent]
-            + (gamma * difference[:, :latent]).sum(dim=1)
-            + (theta * visual).sum(dim=1)
-            + (f @ bias).mul_(self._scale)
-        )  # (B,): eq. 4
+        item = self._tables["item_rows"].index_select(0, items)  # (2B, K + 1)
+        f = self._feature_differences(ij)  # (B, d): unscaled, the scale goes to narrower terms
+        difference = item[:n] - item[n:]  # (B, K + 1)
+        visual = _product(f, self._tables["visual"]).mul_(self._scale)  # (B, K' + 1)
+        meets = torch.cat([difference[:, :latent], visual[:, :-1]], dim=1)  # (B, K + K')
+        x = (user * meets).sum(dim=1).add_(difference[:, latent]).add_(visual[:, -1])  # eq. 4
         slope = -torch.sigmoid(-x)[:, None]  # (B, 1): d(-ln sigma(x)) / dx
-        user_gradient = torch.cat([difference[:, :latent], visual], dim=1) * slope
-        user_gradient.add_(user, alpha=weight)
-        one = torch.cat([gamma, torch.ones_like(slope)], dim=1) * slope  # (B, K + 1)
-        item_gradient = torch.cat([one, -one])
-        item_gradient.add_(items, alpha=weight)
+        user_gradient = meets.mul_(slope).add_(user, alpha=weight)
+        # What multiplies gamma_i, beta_i and E f, beta' f in x, times the slope.
+        ones = torch.ones_like(slope)
+        one = torch.cat([user[:, :latent], ones], dim=1).mul_(slope)  # (B, K + 1)
+        item_gradient = torch.cat([one, -one]).add_(item, alpha=weight)
+        two = torch.cat([user[:, latent:], ones], dim=1).mul_(slope * self._scale)  # (B, K' + 1)
         share = self._params.regularization_visual * n / max(self._train.n_pairs, 1)
-        matrix_gradient = (f.T @ (theta * (slope * self._scale))).add_(matrix, alpha=share)
-        bias_gradient = (f.T @ (slope[:, 0] * self._scale)).add_(bias, alpha=share)
-        return -logsigmoid(x), (user_gradient, item_gradient, matrix_gradient, bias_gradient)
+        visual_gradient = _product(f.T, two).add_(self._tables["visual"], alpha=share)
+        return -logsigmoid(x), (user_gradient, item_gradient, visual_gradient)
+
+    def _feature_differences(self, ij: "Tensor") -> "Tensor":
+        """Give f_i - f_j: float32 (B, d)."""
+        import torch
+
+        if self.device.type == "cpu" and self._features.dtype == torch.float32:
+            from baselines.kernels import row_differences
+
+            difference = torch.empty(ij.shape[1], self._features.shape[1])
+            i, j = ij.numpy()
+            row_differences(self._features.numpy(), i, j, difference.numpy())
+            return difference
+        rows = self._features.index_select(0, ij.reshape(-1)).float()  # (2B, d)
+        return rows[: ij.shape[1]].sub_(rows[ij.shape[1] :])
 
     def _step_rows(self, name: str, rows: "Tensor", gradient: "Tensor") -> None:
         """Take Adagrad's step on gathered rows; a row that occurs twice is moved twice."""
-        sums = self._sums[name].index_add_(0, rows, gradient * gradient)
+        table, sums = self._tables[name], self._sums[name]
+        if self.device.type == "cpu":
+            from baselines.kernels import adagrad_rows
+
+            rate = np.float32(self._params.learning_rate)
+            adagrad_rows(table.numpy(), sums.numpy(), rows.numpy(), gradient.numpy(), rate)
+            return
+        sums.index_add_(0, rows, gradient * gradient)
         step = gradient / sums.index_select(0, rows).sqrt()
-        self._tables[name].index_add_(0, rows, step, alpha=-self._params.learning_rate)
+        table.index_add_(0, rows, step, alpha=-self._params.learning_rate)
+
+
+def _product(a: "Tensor", b: "Tensor") -> "Tensor":
+    """Multiply two matrices.
+
+    On a CPU by NumPy: its BLAS is up to three times as fast as PyTorch's where one side has a few
+    dozen columns and the processor is not Intel's (benchmarks/README.md).
+    """
+    import torch
+
+    if a.device.type != "cpu":
+        return a @ b
+    return torch.from_numpy(a.numpy() @ b.numpy())
 
 
 _WORTH_THREADS = 2**21

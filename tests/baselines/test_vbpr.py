@@ -1,5 +1,6 @@
 """VBPR: eq. 2, 4 and 5 written out plainly, against the trainer's own gradients and steps."""
 
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import numpy as np
@@ -18,7 +19,7 @@ from bench.recommender import State
 PARAMS = VbprParams(
     factors=3, visual_factors=2, regularization=0.3, regularization_visual=0.7, learning_rate=0.2
 )
-TABLES = ("user_rows", "item_rows", "visual_matrix", "visual_bias")
+TABLES = ("user_rows", "item_rows", "visual")
 TRIPLES = {
     "one": ([4], [0], [7]),
     "distinct": ([0, 1, 2], [3, 4, 5], [6, 7, 8]),
@@ -54,8 +55,8 @@ def score(p: dict[str, Any], f: Any, user: int, item: int, latent: int) -> Any:
     """Give x_ui of eq. 2: beta_i + gamma_u . gamma_i + theta_u . (E f_i) + beta' . f_i."""
     gamma_u, theta_u = p["user_rows"][user][:latent], p["user_rows"][user][latent:]
     gamma_i, beta_i = p["item_rows"][item][:latent], p["item_rows"][item][latent]
-    e = p["visual_matrix"].T
-    return beta_i + gamma_u @ gamma_i + theta_u @ (e @ f[item]) + p["visual_bias"] @ f[item]
+    e, beta = p["visual"][:, :-1].T, p["visual"][:, -1]
+    return beta_i + gamma_u @ gamma_i + theta_u @ (e @ f[item]) + beta @ f[item]
 
 
 def objective(
@@ -69,8 +70,7 @@ def objective(
         touched = (p["user_rows"][user], p["item_rows"][positive], p["item_rows"][negative])
         penalties = penalties + 0.3 / 2 * sum((row**2).sum() for row in touched)
         # E and beta' belong to every triple of an epoch: this one's share of their penalty.
-        whole = (p["visual_matrix"] ** 2).sum() + (p["visual_bias"] ** 2).sum()
-        penalties = penalties + 0.7 / 2 * whole / n_pairs
+        penalties = penalties + 0.7 / 2 * (p["visual"] ** 2).sum() / n_pairs
     return losses, torch.stack(losses).sum() + penalties
 
 
@@ -92,7 +92,7 @@ def test_gradients_of_eq_5_equal_automatic_differentiation(triples: tuple[list[i
     total.backward()
 
     users, items = batch(triples)
-    losses, (user, item, matrix, bias) = trainer.gradients(users, items)
+    losses, (user, item, visual) = trainer.gradients(users, items)
     assert losses.shape == (len(triples[0]),)  # one per triple, never a mean
     np.testing.assert_allclose(losses, [x.item() for x in expected], rtol=1e-5)
     assert user.shape == (len(users), 5)
@@ -100,11 +100,24 @@ def test_gradients_of_eq_5_equal_automatic_differentiation(triples: tuple[list[i
     by_row = {
         "user_rows": torch.zeros(6, 5).index_add(0, users, user),
         "item_rows": torch.zeros(9, 4).index_add(0, items.reshape(-1), item),
-        "visual_matrix": matrix,
-        "visual_bias": bias,
+        "visual": visual,
     }
     for name, got in by_row.items():
         np.testing.assert_allclose(got, leaves[name].grad, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("triples", TRIPLES.values(), ids=TRIPLES.keys())
+def test_the_steps_of_cpu_and_gpu_are_the_same(
+    triples: tuple[list[int], ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The CPU has compiled loops; tensor operations, which a GPU takes, are run here on the CPU."""
+    compiled, by_tensors = small_trainer(), small_trainer()
+    compiled.step(*batch(triples))
+    monkeypatch.setattr(by_tensors, "device", SimpleNamespace(type="cuda"))
+    by_tensors.step(*batch(triples))
+    for name, table in tables(compiled).items():
+        assert np.abs(table).max() > 0.01
+        np.testing.assert_allclose(tables(by_tensors)[name], table, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("triples", TRIPLES.values(), ids=TRIPLES.keys())
