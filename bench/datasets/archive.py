@@ -172,7 +172,7 @@ def _read_header(file: PickleFile) -> int:
         raise BenchError(f"{path}: a .npz or other zip archive; give the .npy file inside")
     if first != np.lib.format.MAGIC_PREFIX:
         raise BenchError(
-            f"{path}: no .npy file (it begins with {ascii(first)[2:-1]!r}); "
+            f"{path}: no .npy file (it begins with {ascii(first)[1:]}); "
             "perhaps the server's error page was saved, download it again"
         )
     with path.open("rb") as handle, warnings.catch_warnings():
@@ -189,7 +189,7 @@ def _read_header(file: PickleFile) -> int:
             shape, _, dtype = read(handle)
         # The header is a Python literal of anybody's making; its parsers raise what they please.
         except Exception as error:
-            reason = " ".join(str(error).split())[:120]
+            reason = ascii(" ".join(str(error).split()))[1:-1][:120]
             raise BenchError(f"{path}: a broken .npy header ({reason}); {_AGAIN}") from None
         position = handle.tell()
     if dtype != np.dtype(object):

@@ -80,11 +80,11 @@ class FieldReader:
         else:
             self.refuse(f"{name} is neither a mapping nor a list")
         if len(numbers) > count or (len(numbers) < count and not gaps):
-            self.refuse(f"{name} has {len(numbers)} entries, but {count_name} says {count}")
+            self.refuse(f"{count_name} says {count}, but {name} has entries for {len(numbers)}")
         # As many as there should be, or fewer: either all are in the range or one is outside.
         for number in numbers:
             if not 0 <= number < count:
-                self.refuse(f"{name} has an entry {number}, but {count_name} says {count}")
+                self.refuse(f"{count_name} says {count}, but {name} has an entry {number}")
         if type(container) is dict:
             return [container.get(number) for number in range(count)]
         return [*container, *[None] * (count - len(container))]

@@ -64,7 +64,7 @@ class PickleFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with user_io_errors("read", path):
+        with user_io_errors("read the file", path):
             self._handle: BinaryIO = path.open("rb", buffering=_WINDOW)
             self.size = path.stat().st_size
 
@@ -160,7 +160,7 @@ class PickleFile:
             self.fail(span.offset, "a string that is not in the encoding it claims")
 
     def _read(self, position: int, length: int) -> bytes:
-        with user_io_errors("read", self.path):
+        with user_io_errors("read the file", self.path):
             self._handle.seek(position)
             content = self._handle.read(length)
         if len(content) < length:

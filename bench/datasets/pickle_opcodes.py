@@ -89,6 +89,9 @@ REFUSED: Final[Mapping[int, str]] = {
 
 _LONGEST_INTEGER = 1024
 
+# Found now, so that nothing is imported while a file is read.
+_decode_unicode = codecs.getdecoder("raw-unicode-escape")
+
 
 def _integer_of_line(line: bytes) -> int:
     if len(line) > _LONGEST_INTEGER:
@@ -142,7 +145,7 @@ def _string(file: PickleFile, position: int) -> tuple[Any, int]:
 def _unicode(file: PickleFile, position: int) -> tuple[Any, int]:
     line, position = file.line(position)
     try:
-        return line.decode("raw-unicode-escape"), position
+        return _decode_unicode(line)[0], position
     except UnicodeError:
         raise MalformedError("a text with a broken escape") from None
 

@@ -14,7 +14,7 @@ It is made for archives that are large because of byte strings, and untrusted:
 - Nothing recurses, and keys are strings and numbers, so that hashing them takes no time.
 
 Memory: whatever sizes a file declares, at most 300 bytes for each of its bytes outside of spans (an
-empty set takes 216, and one byte of the file), and some megabytes. No more than 2^30 such bytes
+empty set takes 216, and one byte of the file), and 8 MB. No more than 2^30 such bytes
 and 2^25 containers are read.
 """
 
@@ -78,7 +78,7 @@ __all__ = ["read_pickle"]
 
 _MOST_CONTAINERS = 1 << 25
 _MOST_SMALL_BYTES = 1 << 30
-_MOST_LEFT_OUT = 1 << 20
+_MOST_LEFT_OUT = 1 << 18
 _RECENT_STRINGS = 1 << 13
 
 # In the memo's positions, where no string lies.
@@ -335,6 +335,8 @@ class _Reader:
                     containers += 1
                     i = self._rare(op, stack, base + i) - base
         except (IndexError, AttributeError, UnicodeError, MalformedError):
+            if base + i > file.size:
+                file.window(base + i)  # raises: the argument of an opcode was cut off
             self._op_at = base + i - 1
             raise
 
@@ -391,7 +393,7 @@ class _Reader:
         if known is None:
             # From a hostile file: whatever it says stays on one line, and short.
             named = ".".join(p if type(p) is str else "(a long name)" for p in parts)
-            shown = ascii(named[:80])[1:-1]
+            shown = ascii(named)[1:-1][:80]
             self._fail(
                 f"the file asks for {shown}; it is hostile or no such archive, and nothing of it "
                 "was executed"

@@ -519,7 +519,7 @@ def bounded_read(folder: Path, content: bytes, **options: Any) -> None:
     finally:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert peak < 300 * len(content) + (20 << 20)
+        assert peak < 300 * len(content) + (8 << 20)
         assert time.process_time() - started < 10
 
 
