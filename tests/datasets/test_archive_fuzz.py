@@ -228,7 +228,9 @@ def outcome(path: Path, content: bytes) -> str:
         assert "\n" not in message
         assert message.isascii()
         assert len(message) < len(str(path)) + 300
-        return re.sub(r"\d+|'.*'|(?<=asks for )\S+", "_", message.removeprefix(f"{path}: "))[:60]
+        return re.sub(
+            r"0x\w+|\d+|'.*'|(?<=asks for )\S+|header .*", "_", message.removeprefix(f"{path}: ")
+        )[:60]
     finally:
         assert time.process_time() - started < 2
     return "load"
@@ -266,8 +268,18 @@ def test_thousands_of_mutated_archives(tmp_path: Path, watch: Watch) -> None:
     outcomes = fuzz(small_archive(tmp_path / "a.npy"), tmp_path, watch, rounds=500, seed=1)
     # Mutations went everywhere: into values, which load, and into each of the checks.
     assert outcomes["load"] > 300
-    assert len(outcomes) > 60
-    for part in ("ends at byte", "asks for _", "memo entry", "not there", "_ elements", ".npy"):
+    assert len(outcomes) > 40
+    for part in (
+        "ends at byte",
+        "file asks for _",
+        "file holds INST",
+        "memo entry",
+        "is not there",
+        "no mapping",
+        "usernum says",
+        "category _ of item",
+        "broken .npy",
+    ):
         assert any(part in kind for kind in outcomes), part
 
 
