@@ -1,4 +1,4 @@
-"""Product images decoded once: a memory-mapped cache of bytes, and batches of it on a device.
+"""Product images decoded once: a memory-mapped cache of bytes.
 
 <cache folder of the data set>/images-<pixels>-<filter>.npy    uint8 (n_items, pixels, pixels, 3)
                               /images-<pixels>-<filter>.json   what it was made of, and its hash
@@ -32,8 +32,9 @@ from bench.device import available_threads
 from bench.errors import BenchError, StorageError, user_io_errors
 from bench.files import atomic_write_json, temporary_prefix
 from bench.progress import Progress
+from dvbpr.device_images import DeviceImages, normalise
 
-__all__ = ["CACHE_VERSION", "FILTER", "decode_into", "open_images"]
+__all__ = ["CACHE_VERSION", "FILTER", "DeviceImages", "decode_into", "normalise", "open_images"]
 
 _log = logging.getLogger(__name__)
 
