@@ -3,10 +3,10 @@
 <cache folder of the data set>/images-<pixels>-<filter>.npy    uint8 (n_items, pixels, pixels, 3)
                               /images-<pixels>-<filter>.json   what it was made of, and its hash
 
-The aspect ratio is not kept, as in the paper. A cache counts only while its JSON matches the data
-set, this layout and the decoder's version, and its bytes match the hash in the JSON; anything else
-is made anew. Two processes that want the same cache make it one after the other: the second finds
-it done.
+The aspect ratio is not kept, as in the paper. A cache counts only while its JSON matches the images,
+this layout and the decoder's version, and its bytes match the hash in the JSON; anything else is
+made anew. Two processes that want the same cache make it one after the other: the second finds it
+done.
 """
 
 import hashlib
@@ -63,7 +63,7 @@ class _Key:
     """What decides about the bytes of a cache."""
 
     cache_version: int
-    data_hash: str
+    content_hash: str
     n_items: int
     pixels: int
     filter: str
@@ -106,7 +106,7 @@ def open_images(
     path = images.cache / f"images-{pixels}-{FILTER}.npy"
     key = _Key(
         cache_version=CACHE_VERSION,
-        data_hash=images.cache.name,
+        content_hash=images.cache.name,
         n_items=len(images),
         pixels=pixels,
         filter=FILTER,
