@@ -1,1 +1,1 @@
-"""DVBPR (Kang et al., ICDM 2017): a CNN that learns users' taste from product images."""
+"""DVBPR: a CNN that learns taste from pixels, and what it needs: images, networks, training."""

@@ -80,7 +80,7 @@ class _AboveBars(logging.Handler):
 def _configure_logging(level: int) -> None:
     handler = _AboveBars()
     handler.setFormatter(logging.Formatter("%(message)s"))
-    for name in ("bench", "baselines"):
+    for name in ("bench", "baselines", "dvbpr"):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
         logger.setLevel(level)

@@ -9,6 +9,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
@@ -157,10 +158,14 @@ class Images:
     column
         Sequence of encoded image bytes per item (a column of the memory-mapped items file, or any
         list of bytes).
+    cache
+        Folder, named after the data hash, for what can be made of the images again at any time
+        (decoded pixels); None where nothing may be kept.
     """
 
-    def __init__(self, column: Sequence[Any]) -> None:
+    def __init__(self, column: Sequence[Any], *, cache: Path | None = None) -> None:
         self._column = column
+        self.cache = cache
 
     def __len__(self) -> int:
         return len(self._column)
