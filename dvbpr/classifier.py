@@ -9,8 +9,6 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,24 +24,23 @@ from bench.progress import Progress
 from bench.recommender import Runtime
 from bench.rng import child_generator, child_seed
 from dvbpr.images import DeviceImages, normalise, open_images
+from dvbpr.torch_tools import autocast, torch_threads
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor, nn
+    from torch import Tensor
+
+    from dvbpr.backbones import Backbone
 
 __all__ = [
     "ClassifierReport",
     "ClassifierSettings",
     "Pretrained",
     "augment",
-    "features_of",
     "pretrain",
 ]
 
 _log = logging.getLogger(__name__)
-
-Build = Callable[[int, "torch.Generator"], "nn.Module"]
-"""Makes a backbone of so many outputs whose random start comes from the generator."""
 
 _LAST = "last."
 """The layer from features to outputs: the one part that has no use for another task."""
@@ -70,6 +67,8 @@ class ClassifierSettings:
         Share of the target that is spread over all categories.
     held_out
         Share of the photographs that accuracy is measured on, drawn at random; never trained on.
+    dropout
+        Rate of the network's dropout layers.
     shift
         Photographs are moved by up to this share of their side, and mirrored half of the time.
     """
@@ -80,6 +79,7 @@ class ClassifierSettings:
     weight_decay: float = 1e-2
     label_smoothing: float = 0.05
     held_out: float = 0.1
+    dropout: float = 0.2
     shift: float = 0.08
 
     def __post_init__(self) -> None:
@@ -89,6 +89,8 @@ class ClassifierSettings:
             raise ValueError("learning_rate must be > 0 and weight_decay >= 0")
         if not (0 < self.held_out < 1 and 0 <= self.shift < 1 and 0 <= self.label_smoothing < 1):
             raise ValueError("held_out, shift and label_smoothing are shares below 1")
+        if not 0 <= self.dropout < 1:
+            raise ValueError("dropout must be at least 0 and below 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +141,7 @@ class Pretrained:
     weights: dict[str, npt.NDArray[Any]]
     report: ClassifierReport
 
-    def start(self, network: "nn.Module") -> None:
+    def start(self, network: "Backbone") -> None:
         """Give a network of the same kind these weights; its last layer stays as it is.
 
         Raises
@@ -163,7 +165,6 @@ class Pretrained:
 def pretrain(
     dataset: TrainingSet,
     backbone: str,
-    build: Build,
     *,
     runtime: Runtime,
     settings: ClassifierSettings | None = None,
@@ -175,9 +176,7 @@ def pretrain(
     dataset
         With images and categories; interactions are not looked at.
     backbone
-        Name of the network, with whatever decides about its shape.
-    build
-        Makes it; see `Build`.
+        Name of the network, one of `dvbpr.backbones.BACKBONES`.
     runtime
         Seed, device and threads.
     settings
@@ -193,16 +192,15 @@ def pretrain(
     images = dataset.images
     assert images is not None
     device = resolve_device(runtime.device)
-    threads = 1 if runtime.deterministic and device.type == "cpu" else runtime.threads
     folder = None
     if images.cache is not None:
-        key = _key(dataset, backbone, runtime.seed, device.type, threads, settings)
+        key = _key(dataset, backbone, runtime.seed, device.type, runtime.threads, settings)
         folder = images.cache / f"classifier-{backbone}-{key}"
         found = _stored(folder)
         if found is not None:
             return found
-    with _torch_threads(threads):
-        made = _train(dataset, labels, build, runtime.seed, device, settings)
+    with torch_threads(runtime.threads):
+        made = _train(dataset, labels, backbone, runtime.seed, device, settings)
     _log.info("classifier of %s: %s", dataset.name, made.report)
     if folder is not None:
         with atomic_folder(folder) as temporary:
@@ -227,7 +225,7 @@ def _labels(dataset: TrainingSet) -> npt.NDArray[np.int64]:
 def _train(
     dataset: TrainingSet,
     labels: npt.NDArray[np.int64],
-    build: Build,
+    backbone: str,
     seed: int,
     device: "torch.device",
     settings: ClassifierSettings,
@@ -235,9 +233,12 @@ def _train(
     import torch
     from torch.nn import functional
 
+    from dvbpr.backbones import build_backbone, dropouts
+
     generator = torch.Generator().manual_seed(child_seed(seed, "classifier", "start"))
-    network = build(len(dataset.category_names), generator)
-    network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = build_backbone(
+        backbone, len(dataset.category_names), dropout=settings.dropout, generator=generator
+    ).to(device)
     order = child_generator(seed, "classifier", "held out").permutation(len(labels))
     n_held_out = min(max(1, round(settings.held_out * len(labels))), len(labels) - 1)
     held_out, train = np.sort(order[:n_held_out]), np.sort(order[n_held_out:])
@@ -249,7 +250,7 @@ def _train(
     loss_sum = 0.0
     network.train()
     with (
-        DeviceImages(open_images(dataset, int(network.pixels)), device) as images,
+        DeviceImages(open_images(dataset, network.pixels), device) as images,
         Progress("classifier", settings.epochs, unit="epoch") as progress,
     ):
         for epoch in range(settings.epochs):
@@ -263,11 +264,9 @@ def _train(
                 if number + 1 < len(batches):
                     images.prefetch(batches[number + 1])
                 batch = augment(batch, rng, settings.shift)
-                for layer in network.modules():
-                    draw = getattr(layer, "draw", None)
-                    if draw is not None:
-                        draw(len(items), masks)
-                with _autocast(device):
+                for layer in dropouts(network):
+                    layer.draw(len(items), masks)
+                with autocast(device):
                     logits = network(normalise(batch))
                 loss = functional.cross_entropy(
                     logits.float(),
@@ -341,60 +340,8 @@ def augment(batch: "Tensor", rng: np.random.Generator, shift: float) -> "Tensor"
     return moved.permute(0, 3, 1, 2)
 
 
-def features_of(
-    network: "nn.Module",
-    images: npt.NDArray[np.uint8],
-    device: "torch.device",
-    *,
-    dtype: npt.DTypeLike = np.float16,
-) -> npt.NDArray[np.floating[Any]]:
-    """Give the activations before the last layer (fc7) of every image.
-
-    Parameters
-    ----------
-    network
-        A backbone, on `device`; it is left in evaluation mode.
-    images
-        uint8 (n_items, H, W, 3) of the network's size, as `open_images` gives them.
-    device
-        Where to compute.
-    dtype
-        float16 or float32. In half precision what is larger than its range is cut off there.
-
-    Returns
-    -------
-    (n_items, feature_dims).
-    """
-    import torch
-
-    kind = np.dtype(dtype)
-    limit = float(np.finfo(kind).max)
-    out: npt.NDArray[np.floating[Any]] | None = None
-    network.eval()
-    with (
-        torch.inference_mode(),
-        DeviceImages(images, device) as on_device,
-        Progress("image features", len(images), unit="item") as progress,
-    ):
-        for items in torch.arange(len(images)).split(_EVALUATION_ROWS):
-            batch = on_device.batch(items)
-            following = torch.arange(int(items[-1]) + 1, len(images))[:_EVALUATION_ROWS]
-            if len(following):
-                on_device.prefetch(following)
-            with _autocast(device):
-                rows = network.features(normalise(batch))  # type: ignore[operator]
-            block = rows.float().clamp_(-limit, limit).cpu().numpy().astype(kind)
-            if out is None:
-                out = np.empty((len(images), block.shape[1]), dtype=kind)
-            out[int(items[0]) : int(items[-1]) + 1] = block
-            progress.advance(len(items))
-    if out is None:
-        raise BenchError("no images, so no features")
-    return out
-
-
 def _accuracy(
-    network: "nn.Module",
+    network: "Backbone",
     images: DeviceImages,
     held_out: npt.NDArray[np.int64],
     targets: "Tensor",
@@ -405,22 +352,23 @@ def _accuracy(
     network.eval()
     right = 0
     with torch.inference_mode():
-        for items in torch.from_numpy(held_out).split(_EVALUATION_ROWS):
-            with _autocast(device):
+        for items in torch.split(torch.from_numpy(held_out), _EVALUATION_ROWS):
+            with autocast(device):
                 logits = network(normalise(images.batch(items)))
             right += int((logits.argmax(dim=1) == targets[items.to(device)]).sum())
     return right / len(held_out)
 
 
-def _optimizer(network: "nn.Module", settings: ClassifierSettings) -> "torch.optim.Optimizer":
+def _optimizer(network: "Backbone", settings: ClassifierSettings) -> "torch.optim.Optimizer":
     import torch
 
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    free = [p for p in network.parameters() if p.ndim <= 1]
+    from dvbpr.backbones import decayed
+
+    weights, others = decayed(network)
     return torch.optim.AdamW(
         [
-            {"params": decayed, "weight_decay": settings.weight_decay},
-            {"params": free, "weight_decay": 0.0},
+            {"params": weights, "weight_decay": settings.weight_decay},
+            {"params": others, "weight_decay": 0.0},
         ],
         lr=settings.learning_rate,
         fused=True,
@@ -432,13 +380,6 @@ def _rate(done: float) -> float:
     if done < 0.1:
         return done / 0.1
     return 0.5 + 0.5 * math.cos(math.pi * (done - 0.1) / 0.9)
-
-
-def _autocast(device: "torch.device") -> Any:
-    """Compute in bfloat16 on a GPU; in float32 on a CPU."""
-    import torch
-
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")
 
 
 def _is_kept(name: str) -> bool:
@@ -486,16 +427,3 @@ def _stored(folder: Path) -> Pretrained | None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         _log.warning("%s: %s; training the classifier again", folder, " ".join(str(error).split()))
         return None
-
-
-@contextmanager
-def _torch_threads(threads: int) -> Iterator[None]:
-    """Give PyTorch so many threads inside the block only: the setting is the whole process's."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -141,12 +141,13 @@ class FeatureInfo:
     ----------
     kind
         "published" (the original CNN features), "classifier" (the suite's own CNN, trained to
-        classify), "own" (given by the user).
+        classify), "own" (given by the user), "learnt" (by a recommender, from the training
+        interactions).
     description
         One line for a table's foot.
     """
 
-    kind: Literal["published", "classifier", "own"]
+    kind: Literal["published", "classifier", "own", "learnt"]
     description: str
 
 
