@@ -6,6 +6,7 @@ learnt is kept beside the decoded images, so that it is trained once per setting
 """
 
 import hashlib
+import io
 import json
 import logging
 import math
@@ -422,7 +423,7 @@ def _stored(folder: Path) -> Pretrained | None:
         whole = (folder / "weights.npz").read_bytes()
         if hashlib.sha256(whole).hexdigest() != content["sha256"]:
             raise ValueError("the weights do not match their hash")
-        with np.load(folder / "weights.npz", allow_pickle=False) as stored:
+        with np.load(io.BytesIO(whole), allow_pickle=False) as stored:
             return Pretrained(dict(stored.items()), ClassifierReport(**content["report"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         _log.warning("%s: %s; training the classifier again", folder, " ".join(str(error).split()))
