@@ -141,9 +141,16 @@ def plan_cells(
     cells = []
     for name in names:
         recommender = registry.recommender(name)
-        params = parse_params(recommender, settings.get(name, {}))
+        asked = parse_params(recommender, settings.get(name, {}))
         version = recommender_version(recommender)
         for seed in options.seeds:
+            runtime = Runtime(
+                seed=seed,
+                device=options.device,
+                threads=options.threads,
+                deterministic=options.deterministic,
+            )
+            params = recommender.settled(asked, runtime)
             key = CellKey(
                 dataset=dataset.name,
                 data_hash=dataset.data_hash,
@@ -154,12 +161,6 @@ def plan_cells(
                 seed=seed,
                 deterministic=options.deterministic,
                 protocol=options.protocol(),
-            )
-            runtime = Runtime(
-                seed=seed,
-                device=options.device,
-                threads=options.threads,
-                deterministic=options.deterministic,
             )
             cells.append(Cell(key, recommender, params, runtime))
     return cells

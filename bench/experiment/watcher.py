@@ -87,7 +87,7 @@ class Watcher:
         """How many epochs were run, those before an interruption included."""
         return int(self.history[-1]["epoch"]) if self.history else 0
 
-    def __call__(self, epoch: int, *, loss: float | None = None) -> bool:
+    def __call__(self, epoch: int, *, loss: float | None = None, rate: float | None = None) -> bool:
         """Note an epoch; see `bench.recommender.Watch`."""
         if loss is not None and not math.isfinite(loss):
             raise BenchError(
@@ -102,13 +102,20 @@ class Watcher:
                 self._best_state = self._recommender.state()
             elif auc is not None:
                 self._without_best += 1
-        self.history.append({"epoch": epoch, "validation_auc": auc, "loss": loss})
+        entry: dict[str, Any] = {"epoch": epoch, "validation_auc": auc, "loss": loss}
+        if rate is not None:
+            entry["rate"] = rate
+        self.history.append(entry)
         best = f"best val AUC {self._best_auc:.4f}" if self._best_epoch else ""
         self._progress.advance(1, note=best)
         keep_going = not self._patience or self._without_best < self._patience
         if keep_going:
             self._maybe_checkpoint()
         return keep_going
+
+    def pause(self) -> None:
+        """Write a checkpoint within an epoch if one is due; see `bench.recommender.Watch`."""
+        self._maybe_checkpoint()
 
     def restore_best(self) -> None:
         """Give the model the state of its best epoch."""
