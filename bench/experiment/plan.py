@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.datasets.dataset import Dataset
 from bench.device import available_threads, resolve_device
+from bench.distributed import world_size
 from bench.errors import BenchError
 from bench.experiment.provenance import recommender_version
 from bench.experiment.record import CellKey
@@ -73,13 +74,15 @@ class RunOptions:
 
     def protocol(self) -> dict[str, Any]:
         """Give the settings that move a number, for the cell's key."""
-        return {
+        settings: dict[str, Any] = {
             "device": str(resolve_device(self.device).type),
             "threads": self.threads,
             "patience": self.patience,
             "validate_every": self.validate_every,
             "sampled": self.sampled,
         }
+        # Only where there are several, so that the cells of one process keep their names.
+        return settings if world_size() == 1 else settings | {"processes": world_size()}
 
     def epochs_between_validations(self, max_epochs: int | None) -> int:
         """Say after how many epochs a fit is validated."""

@@ -69,6 +69,8 @@ class Watcher:
         self._checkpoint = checkpoint
         self._checkpoint_seconds = checkpoint_seconds
         self._last_checkpoint = time.monotonic()
+        self._started = time.monotonic()
+        self._seconds_before = 0.0  # of fitting, in the process that was interrupted
         self._best_state: State | None = None
         self._best_auc = -math.inf
         self._best_epoch: int | None = None
@@ -104,7 +106,7 @@ class Watcher:
                 self._without_best += 1
         entry: dict[str, Any] = {"epoch": epoch, "validation_auc": auc, "loss": loss}
         if rate is not None:
-            entry["rate"] = rate
+            entry |= {"rate": rate, "seconds": self._fit_seconds()}
         self.history.append(entry)
         best = f"best val AUC {self._best_auc:.4f}" if self._best_epoch else ""
         self._progress.advance(1, note=best)
@@ -140,6 +142,7 @@ class Watcher:
         self.history = notes["history"]
         self.validation_seconds = notes["validation_seconds"]
         self.validation_seconds_before = self.validation_seconds
+        self._seconds_before, self._started = notes["fit_seconds"], time.monotonic()
         self._progress.advance(self.epochs)
         _log.info("%s goes on after epoch %d", self._recommender.name, self.epochs)
         return _part(arrays, "training.")
@@ -148,6 +151,11 @@ class Watcher:
         """Remove the checkpoint: the cell is stored."""
         if self._checkpoint is not None:
             shutil.rmtree(self._checkpoint.parent, ignore_errors=True)
+
+    def _fit_seconds(self) -> float:
+        """Give the wall time of the fit so far, without validation and interruptions."""
+        validated = self.validation_seconds - self.validation_seconds_before
+        return self._seconds_before + time.monotonic() - self._started - validated
 
     def _validate(self) -> float | None:
         started = time.perf_counter()
@@ -178,6 +186,7 @@ class Watcher:
             "without_best": self._without_best,
             "history": self.history,
             "validation_seconds": self.validation_seconds,
+            "fit_seconds": self._fit_seconds(),
         }
         arrays = {f"training.{name}": array for name, array in training.items()}
         arrays |= {f"best.{name}": array for name, array in (self._best_state or {}).items()}
