@@ -19,6 +19,7 @@ from bench.errors import user_io_errors
 
 __all__ = [
     "remove_leftovers",
+    "atomic_file",
     "atomic_folder",
     "atomic_write_bytes",
     "atomic_write_json",
@@ -102,21 +103,34 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def atomic_write_bytes(target: Path, content: bytes) -> None:
-    """Write `content` to `target` through a temporary name and one rename."""
+@contextmanager
+def atomic_file(target: Path) -> Iterator[Path]:
+    """Give a temporary path that becomes `target` when the block ends well, else vanishes.
+
+    Raises
+    ------
+    BenchError
+        The disk is full or the place cannot be written.
+    """
     with user_io_errors("write", target):
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=temporary_prefix(), dir=target.parent)
+        os.close(handle)
         temporary = Path(name)
         try:
-            with os.fdopen(handle, "wb") as out:
-                out.write(content)
-                out.flush()
-                os.fsync(out.fileno())
+            yield temporary
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
             temporary.chmod(0o644)
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def atomic_write_bytes(target: Path, content: bytes) -> None:
+    """Write `content` to `target` through a temporary name and one rename."""
+    with atomic_file(target) as temporary:
+        temporary.write_bytes(content)
 
 
 def atomic_write_json(target: Path, value: Any) -> None:

@@ -342,6 +342,14 @@ class Recommender(ABC):
         """
         return None
 
+    def item_features(self, dataset: TrainingSet) -> npt.NDArray[np.floating[Any]] | None:
+        """Give what the model learnt to see in each item's image, for other models to build on.
+
+        float16 or float32 (n_items, d), as a CNN's activations before its last layer; None for a
+        model that learns no features. `dataset` is the one it was fitted on.
+        """
+        return None
+
     @abstractmethod
     def state(self) -> State:
         """Copy what was learnt; the runner keeps the best epoch's and restores it."""
@@ -372,7 +380,14 @@ class FactorRecommender(Recommender):
         return self.factors().score(users)
 
 
-def parse_params(recommender: type[Recommender], settings: Mapping[str, str]) -> Any:
+class _Parametrised(Protocol):
+    """A recommender, or anything else with a name and a dataclass of settings."""
+
+    name: ClassVar[str]
+    Params: ClassVar[type[Any]]
+
+
+def parse_params(recommender: type[_Parametrised], settings: Mapping[str, str]) -> Any:
     """Build the recommender's `Params` from text, as `--set vbpr.factors=20` gives it.
 
     Raises

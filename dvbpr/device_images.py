@@ -198,7 +198,7 @@ class DeviceImages:
         import torch
 
         if not hasattr(self, "_copy_stream"):
-            self._copy_stream = torch.cuda.Stream(self._device)
+            self._copy_stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
         return self._copy_stream
 
     def _moved(self, share: float) -> "Tensor | None":
@@ -243,7 +243,7 @@ class _Slot:
         import torch
 
         self.buffer = torch.empty(0, dtype=torch.uint8)
-        self.gone: Any = torch.cuda.Event()
+        self.gone: Any = torch.cuda.Event()  # type: ignore[no-untyped-call]
 
     def grow(self, n_bytes: int) -> None:
         import torch

@@ -3,20 +3,18 @@
 <cache folder of the data set>/images-<pixels>-<filter>.npy    uint8 (n_items, pixels, pixels, 3)
                               /images-<pixels>-<filter>.json   what it was made of, and its hash
 
-The aspect ratio is not kept, as in the paper. A cache counts only while its JSON matches the data
-set, this layout and the decoder's version, and its bytes match the hash in the JSON; anything else
-is made anew. Two processes that want the same cache make it one after the other: the second finds
-it done.
+The aspect ratio is not kept, as in the paper. A cache counts only while its JSON matches the
+images, this layout and the decoder's version, and its bytes match the hash in the JSON; anything
+else is made anew. Two processes that want the same cache make it one after the other: the second
+finds it done.
 """
 
 import hashlib
 import json
 import logging
 import math
-import os
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +28,7 @@ import numpy.typing as npt
 from bench.datasets.dataset import Images, TrainingSet
 from bench.device import available_threads
 from bench.errors import BenchError, StorageError, user_io_errors
-from bench.files import atomic_write_json, temporary_prefix
+from bench.files import atomic_file, atomic_write_json
 from bench.progress import Progress
 from dvbpr.device_images import DeviceImages, normalise
 
@@ -63,7 +61,7 @@ class _Key:
     """What decides about the bytes of a cache."""
 
     cache_version: int
-    data_hash: str
+    content_hash: str
     n_items: int
     pixels: int
     filter: str
@@ -106,7 +104,7 @@ def open_images(
     path = images.cache / f"images-{pixels}-{FILTER}.npy"
     key = _Key(
         cache_version=CACHE_VERSION,
-        data_hash=images.cache.name,
+        content_hash=images.cache.name,
         n_items=len(images),
         pixels=pixels,
         filter=FILTER,
@@ -167,25 +165,15 @@ def _build(path: Path, key: _Key, name: str, images: Images, threads: int) -> No
         key.pixels,
         n_bytes / 1e9,
     )
-    with user_io_errors("write decoded images", path):
-        handle, temporary_name = tempfile.mkstemp(prefix=temporary_prefix(), dir=path.parent)
-        temporary = Path(temporary_name)
-        try:
-            with os.fdopen(handle, "wb") as out:
-                np.lib.format.write_array_header_1_0(
-                    out, {"descr": "|u1", "fortran_order": False, "shape": shape}
-                )
-                hashing = _BlockHash()
-                for _, chunk in _decoded_chunks(name, images, key.pixels, threads):
-                    content = chunk.reshape(-1).data
-                    hashing.update(content)
-                    out.write(content)
-                out.flush()
-                os.fsync(out.fileno())
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    hashing = _BlockHash()
+    with atomic_file(path) as temporary, temporary.open("wb") as out:
+        np.lib.format.write_array_header_1_0(
+            out, {"descr": "|u1", "fortran_order": False, "shape": shape}
+        )
+        for _, chunk in _decoded_chunks(name, images, key.pixels, threads):
+            content = chunk.reshape(-1).data
+            hashing.update(content)
+            out.write(content)
     atomic_write_json(path.with_suffix(".json"), {**asdict(key), "sha256": hashing.hexdigest()})
 
 

@@ -18,6 +18,12 @@ VERBS = {
     "table": ("bench.cli.table", "table", "Print a table from stored results, in any format."),
     "list": ("bench.cli.listing", "list_recommenders", "List recommenders and hyper-parameters."),
     "datasets": ("bench.cli.datasets", "datasets", "List, describe, import and make data sets."),
+    "features": ("bench.cli.features", "features", "Compute image features for VBPR and others."),
+    "recommend": (
+        "bench.cli.recommend",
+        "recommend",
+        "Show what the models recommend to one user.",
+    ),
     "check-plugin": (
         "bench.cli.check_plugin",
         "check_plugin",

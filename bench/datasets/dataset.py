@@ -141,12 +141,13 @@ class FeatureInfo:
     ----------
     kind
         "published" (the original CNN features), "classifier" (the suite's own CNN, trained to
-        classify), "own" (given by the user).
+        classify), "own" (given by the user), "learnt" (by a recommender, from the training
+        interactions).
     description
         One line for a table's foot.
     """
 
-    kind: Literal["published", "classifier", "own"]
+    kind: Literal["published", "classifier", "own", "learnt"]
     description: str
 
 
@@ -159,8 +160,8 @@ class Images:
         Sequence of encoded image bytes per item (a column of the memory-mapped items file, or any
         list of bytes).
     cache
-        Folder, named after the data hash, for what can be made of the images again at any time
-        (decoded pixels); None where nothing may be kept.
+        Folder, named after a hash of the items with their images, for what can be made of them
+        again at any time (decoded pixels); None where nothing may be kept.
     """
 
     def __init__(self, column: Sequence[Any], *, cache: Path | None = None) -> None:

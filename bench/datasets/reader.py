@@ -82,8 +82,9 @@ def open_dataset(folder: Path, *, name: str | None = None) -> Dataset:
         categories = items.column("category").to_numpy().astype(np.int16)
     images = None
     if record.has_images:
-        # Beside the store and named by content: copies share it, and a store stays as written.
-        cache = folder.parent / CACHE_FOLDER / record.data_hash
+        # Beside the store and named by content: a store stays as it was written, and data sets that
+        # differ in interactions or features only share what is made of the images.
+        cache = folder.parent / CACHE_FOLDER / record.file_hashes[ITEMS_FILE]
         images = Images(ImageColumn(folder / ITEMS_FILE), cache=cache)
     oracle = None
     if record.has_oracle:

@@ -38,12 +38,12 @@ def with_images(tmp_path: Path) -> Callable[..., TrainingSet]:
     """Make a training set of the given images; with a cache folder unless told otherwise."""
 
     def make(
-        encoded: list[bytes], *, cached: bool = True, data_hash: str = "d" * 64
+        encoded: list[bytes], *, cached: bool = True, content_hash: str = "d" * 64
     ) -> TrainingSet:
         train = Interactions.from_pairs(
             np.array([0]), np.array([0]), n_users=1, n_items=len(encoded)
         )
-        cache = tmp_path / ".cache" / data_hash if cached else None
+        cache = tmp_path / ".cache" / content_hash if cached else None
         return TrainingSet(name="photos", train=train, images=Images(encoded, cache=cache))
 
     return make

@@ -18,6 +18,7 @@ from PIL import Image
 from bench.datasets.dataset import Interactions, TrainingSet
 from bench.datasets.library import stored_names
 from bench.datasets.reader import open_dataset
+from bench.datasets.record import read_record
 from bench.errors import BenchError, StorageError
 from dvbpr import images as module
 from dvbpr.images import open_images
@@ -101,7 +102,7 @@ def test_the_record_beside_it_says_what_it_is(with_images: Make, photographs: li
     assert len(value.pop("sha256")) == 64
     assert value == {
         "cache_version": 1,
-        "data_hash": "d" * 64,
+        "content_hash": "d" * 64,
         "n_items": 40,
         "pixels": 12,
         "filter": "bilinear",
@@ -114,7 +115,7 @@ def test_sizes_and_data_sets_have_caches_of_their_own(
 ) -> None:
     assert open_images(with_images(photographs), 12).shape[1] == 12
     assert open_images(with_images(photographs), 9).shape[1] == 9
-    other = open_images(with_images(photographs[::-1], data_hash="e" * 64), 12)
+    other = open_images(with_images(photographs[::-1], content_hash="e" * 64), 12)
     np.testing.assert_array_equal(other[0], by_hand(photographs[-1], 12))
 
 
@@ -366,7 +367,8 @@ def test_a_stored_data_set_has_its_cache_beside_it(toy_data_dir: Path) -> None:
     dataset = open_dataset(toy_data_dir / "toy")
     images = dataset.training.images
     assert images is not None
-    assert images.cache == toy_data_dir / ".cache" / dataset.data_hash
+    items_hash = read_record(toy_data_dir / "toy").file_hashes["items.arrow"]
+    assert images.cache == toy_data_dir / ".cache" / items_hash
     array = open_images(dataset.training, 8)
     np.testing.assert_array_equal(array[7], by_hand(images.encoded(7), 8))
     assert stored_names(toy_data_dir) == ["toy"]
