@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from baselines.features import FeatureScaling, feature_blocks, scale_factor
-from baselines.torch_tools import torch_threads
 from bench.datasets.dataset import TrainingSet
 from bench.datasets.sampling import PairSampling, draw_negatives, draw_pairs
-from bench.device import resolve_device
+from bench.device import resolve_device, torch_threads
 from bench.recommender import FactorRecommender, Factors, State, Watch
 from bench.rng import child_generator
 

@@ -65,11 +65,20 @@ class Runtime:
 class Watch(Protocol):
     """What an iterative model reports to after each epoch; the runner's watcher or `KEEP_GOING`."""
 
-    def __call__(self, epoch: int, *, loss: float | None = None) -> bool:
+    def __call__(self, epoch: int, *, loss: float | None = None, rate: float | None = None) -> bool:
         """Note that `epoch` (from 1) is over; False means stop now.
 
         The watcher may call `score`, `factors`, `state` and `training_state` of the model, so the
-        model must be ready for them. `loss` is the epoch's mean training loss, if there is one.
+        model must be ready for them. `loss` is the epoch's mean training loss, if there is one;
+        `rate` is how many examples a second were trained on (images, for a model of images).
+        """
+        ...
+
+    def pause(self) -> None:
+        """Note a moment within an epoch at which `training_state` may be called.
+
+        A model whose epochs are long calls this between steps, so that an interruption costs
+        minutes and not an epoch; others need not.
         """
         ...
 
@@ -81,8 +90,11 @@ class Watch(Protocol):
 class _KeepGoing:
     """The watch of a fit that nobody watches: every epoch is run."""
 
-    def __call__(self, epoch: int, *, loss: float | None = None) -> bool:
+    def __call__(self, epoch: int, *, loss: float | None = None, rate: float | None = None) -> bool:
         return True
+
+    def pause(self) -> None:
+        pass
 
     def resume(self) -> State | None:
         return None
@@ -157,6 +169,8 @@ class Recommender(ABC):
         The values a search tries, per field of `Params` (the paper's, where it gives them).
     needs
         What the data set must have: any of "features", "images", "categories".
+    parallel
+        Whether several processes under `torchrun` fit it together; others are the leader's alone.
     """
 
     name: ClassVar[str]
@@ -165,6 +179,7 @@ class Recommender(ABC):
     Params: ClassVar[type[Any]] = NoParams
     grid: ClassVar[Mapping[str, tuple[object, ...]]] = {}
     needs: ClassVar[frozenset[str]] = frozenset()
+    parallel: ClassVar[bool] = False
 
     def __init__(self, params: Any = None, *, runtime: Runtime | None = None) -> None:
         self.params = self.Params() if params is None else params
@@ -205,6 +220,11 @@ class Recommender(ABC):
         if not lacking:
             return None
         return f"{cls.name} needs {' and '.join(lacking)}, which {dataset.name} does not have"
+
+    @classmethod
+    def settled(cls, params: Any, runtime: Runtime) -> Any:
+        """Fill in hyper-parameters that are left to the machine, before a cell is named by them."""
+        return params
 
     def fit(self, dataset: TrainingSet, *, watch: Watch = KEEP_GOING) -> Self:
         """Learn from the training interactions.

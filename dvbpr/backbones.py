@@ -5,7 +5,9 @@ A backbone ends in a linear layer `last` of K outputs; what stands before it are
 powerful architectures (e.g. ResNet) may achieve better performance" (III-A).
 """
 
+import itertools
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -116,22 +118,23 @@ class Dropout(nn.Module):
 
 
 class Slim(Backbone):
-    """Four convolutions of stride 2 for 64 x 64 pixels: minutes on two processor cores.
+    """Four convolutions of stride 2, for small images: minutes on two processor cores.
 
-    32, 64, 128, 128 channels; 32, 16, 8, 4 pixels; 2,048 values, a layer of 256, K outputs.
+    32, 64, 128, 128 channels; of 64 x 64 pixels 32, 16, 8, 4 are left; a layer of 256; K outputs.
     """
 
-    pixels = 64
     feature_dims = 256
 
-    def __init__(self, factors: int, *, dropout: float = 0.0) -> None:
+    def __init__(self, factors: int, *, dropout: float = 0.0, pixels: int = 64) -> None:
         super().__init__()
+        self.pixels = pixels
         channels = (3, 32, 64, 128, 128)
         self.convolutions = nn.ModuleList(
             nn.Conv2d(a, b, 5 if a == 3 else 3, stride=2, padding=2 if a == 3 else 1)
-            for a, b in zip(channels, channels[1:], strict=False)
+            for a, b in itertools.pairwise(channels)
         )
-        self.full = nn.Linear(4 * 4 * channels[-1], self.feature_dims)
+        side = -(-pixels // 16)
+        self.full = nn.Linear(side * side * channels[-1], self.feature_dims)
         self.drop = Dropout(self.feature_dims, dropout)
         self.last = nn.Linear(self.feature_dims, factors)
 
@@ -177,11 +180,11 @@ class ResNet18(Backbone):
     of one process where a batch is split, so for this network a split changes the result.
     """
 
-    pixels = 224
     feature_dims = 512
 
-    def __init__(self, factors: int, *, dropout: float = 0.0) -> None:
+    def __init__(self, factors: int, *, dropout: float = 0.0, pixels: int = 224) -> None:
         super().__init__()
+        self.pixels = pixels
         self.stem = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
         self.norm = nn.BatchNorm2d(64)
         self.pool = nn.MaxPool2d(3, stride=2, padding=1)
@@ -208,7 +211,7 @@ class ResNet18(Backbone):
 
 
 def build_backbone(
-    name: str, factors: int, *, dropout: float, generator: torch.Generator
+    name: str, factors: int, *, dropout: float, pixels: int, generator: torch.Generator
 ) -> Backbone:
     """Make the backbone `name` with its random start, on the CPU.
 
@@ -220,6 +223,8 @@ def build_backbone(
         Number of outputs K.
     dropout
         Rate of its dropout layers.
+    pixels
+        Side of the images.
     generator
         CPU generator of the start values; the global one is not touched.
 
@@ -232,10 +237,11 @@ def build_backbone(
         raise unknown_name("backbone", name, BACKBONES, see="bench list")
     # On the meta device PyTorch's own initialisation computes nothing and draws nothing.
     with torch.device("meta"):
-        network = BACKBONES[name](factors, dropout=dropout)
+        network = BACKBONES[name](factors, dropout=dropout, pixels=pixels)
     network.to_empty(device="cpu")
     network.start(generator)
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in the stubs
+    return network
 
 
 def dropouts(network: nn.Module) -> Iterator[Dropout]:
@@ -290,11 +296,11 @@ def _reset(network: nn.Module) -> None:
             module.weight.fill_(1.0)
 
 
-def _cnn_f(conv1: str) -> Callable[..., Backbone]:
-    def build(factors: int, *, dropout: float) -> Backbone:
+def _cnn_f(conv1: Literal["paper", "release"]) -> Callable[..., Backbone]:
+    def build(factors: int, *, dropout: float, pixels: int) -> Backbone:
         from dvbpr.cnnf import CnnF
 
-        return CnnF(factors, dropout=dropout, conv1="paper" if conv1 == "paper" else "release")
+        return CnnF(factors, dropout=dropout, conv1=conv1, pixels=pixels)
 
     return build
 
@@ -305,4 +311,4 @@ BACKBONES: dict[str, Callable[..., Backbone]] = {
     "resnet-18": ResNet18,
     "slim": Slim,
 }
-"""By name: what makes the network from K (`factors`) and `dropout`."""
+"""By name: what makes the network from `factors` (K), `dropout` and `pixels`."""

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bench.errors import BenchError
 from dvbpr.backbones import Backbone, Dropout
 
 __all__ = ["CnnF", "Conv1"]
@@ -40,15 +41,29 @@ class CnnF(Backbone):
     conv1
         "paper": conv1 without padding; "release": padded like TensorFlow's SAME, 3 rows above and
         4 below, 3 columns left and 4 right.
+    pixels
+        Side of the images; 224 in the paper.
+
+    Raises
+    ------
+    BenchError
+        The images are too small for the pools to leave anything.
     """
 
-    pixels = 224
     feature_dims = 4096
 
-    def __init__(self, factors: int, *, dropout: float = 0.5, conv1: Conv1 = "paper") -> None:
+    def __init__(
+        self, factors: int, *, dropout: float = 0.5, conv1: Conv1 = "paper", pixels: int = 224
+    ) -> None:
         super().__init__()
-        self._padding = (0, 0, 0, 0) if conv1 == "paper" else (3, 4, 3, 4)
-        side = 6 if conv1 == "paper" else 7
+        self.pixels = pixels
+        # SAME: as many outputs as the stride has room for, what is missing shared by both sides.
+        missing = max((-(-pixels // 4) - 1) * 4 + 11 - pixels, 0) if conv1 == "release" else 0
+        before, after = missing // 2, missing - missing // 2
+        self._padding = (before, after, before, after)
+        side = ((pixels + missing - 11) // 4 + 1) // 8
+        if side < 1:
+            raise BenchError(f"cnn-f needs images of 39 pixels or more, got {pixels}")
         self.conv1 = nn.Conv2d(3, 64, 11, stride=4)
         self.conv2 = nn.Conv2d(64, 256, 5, padding=2)
         self.conv3 = nn.Conv2d(256, 256, 3, padding=1)

@@ -23,17 +23,15 @@ probability that there is one makes the expectation the triple's own, exactly.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from dvbpr.backbones import decayed
+from dvbpr.presets import Convention
 
-__all__ = ["Convention", "Objective", "shared_losses", "triple_losses"]
-
-Convention = Literal["paper", "release"]
+__all__ = ["Objective", "shared_losses", "triple_losses"]
 
 
 def triple_losses(users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ import os
 import pytest
 import torch
 
-from bench.device import available_threads, explain_device, resolve_device
+from bench.device import available_threads, explain_device, resolve_device, torch_threads
 from bench.errors import BenchError
 
 
@@ -108,3 +108,13 @@ def test_threads_are_those_this_process_may_use(monkeypatch: pytest.MonkeyPatch)
     assert available_threads() == 8
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert available_threads() == 1
+
+
+def test_threads_are_given_back() -> None:
+    before = torch.get_num_threads()
+    with torch_threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == before
+    with pytest.raises(KeyError), torch_threads(before + 1):
+        raise KeyError
+    assert torch.get_num_threads() == before

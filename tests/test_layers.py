@@ -19,7 +19,15 @@ PACKAGES = {
 
 LAYERS = (
     # What cuts across: knows nothing of the suite but each other.
-    {"bench.errors", "bench.rng", "bench.device", "bench.progress", "bench.files", "bench"},
+    {
+        "bench.errors",
+        "bench.rng",
+        "bench.device",
+        "bench.distributed",
+        "bench.progress",
+        "bench.files",
+        "bench",
+    },
     # Data and the interface that sees it.
     {"bench.datasets", "bench.recommender", "bench.registry"},
     {"bench.evaluation", "bench.testing"},
@@ -29,7 +37,10 @@ LAYERS = (
 )
 """From the ground up; a module imports from its own layer and from those below."""
 
-FOR_MODELS = {"errors", "rng", "device", "progress", "files", "recommender", "datasets"}
+FOR_MODELS = {
+    *("errors", "rng", "device", "distributed", "progress", "files"),
+    *("recommender", "datasets"),
+}
 """What of `bench` the recommenders' packages know."""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
+from bench.distributed import is_leader
 from bench.errors import BenchError
 
 __all__ = ["bench", "main"]
@@ -84,6 +85,8 @@ class _AboveBars(logging.Handler):
 
 
 def _configure_logging(level: int) -> None:
+    if not is_leader():  # what several processes have to say, one says
+        level = max(level, logging.ERROR)
     handler = _AboveBars()
     handler.setFormatter(logging.Formatter("%(message)s"))
     for name in ("bench", "baselines", "dvbpr"):
@@ -115,3 +118,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _fail(message: str) -> int:
     sys.stderr.write(f"error: {' '.join(message.split())}\n")
     return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -15,6 +15,8 @@ from bench.evaluation.auc import TIES, Ties
 from bench.files import remove_leftovers
 
 if TYPE_CHECKING:
+    from bench.datasets.dataset import Dataset
+    from bench.experiment.plan import Cell, RunOptions
     from bench.experiment.run import RunSummary
     from bench.registry import Registry
 
@@ -118,13 +120,17 @@ def run(
 
     Finished cells are skipped, failed ones are tried again. Without a data set the embedded
     synthetic_fashion is drawn and used.
+
+    Started by torchrun (torchrun --nproc-per-node N -m bench.cli.main run ...), several processes
+    share the fits of models that can be split, DVBPR's among them.
     """
-    from bench.datasets.library import default_data_dir, find
+    from bench.datasets.library import default_data_dir
     from bench.datasets.record import read_record
     from bench.device import available_threads, resolve_device
-    from bench.experiment.plan import RunOptions, parse_settings, plan_cells
-    from bench.experiment.run import run_plan
-    from bench.experiment.store import ResultStore
+    from bench.distributed import is_leader, process_group
+    from bench.experiment.plan import RunOptions, parse_settings
+    from bench.experiment.run import dismiss, join_fits, run_plan
+    from bench.experiment.store import ResultStore, key_hash
     from bench.registry import Registry
 
     options = RunOptions(
@@ -144,12 +150,44 @@ def run(
     for name in asked:
         registry.recommender(name)  # an unknown name is told before anything long begins
     resolve_device(device)
-    _check_writable(results)
+    if is_leader():
+        _check_writable(results)
     data_dir = data or default_data_dir()
     names = split_names(datasets) or ["synthetic_fashion"]
-    store = ResultStore(results)
-    # All data sets are opened and all cells planned first, so that a mistake in the last one is
-    # told before hours of work on the first.
+    with process_group(device):
+        plans = _plan(names, data_dir, registry, asked, options, parsed)
+        if not is_leader():
+            join_fits({key_hash(c.key): (c, dataset) for dataset, cells in plans for c in cells})
+            return 0
+        store = ResultStore(results)
+        summaries = []
+        for dataset, cells in plans:
+            title = read_record(data_dir / dataset.name).title
+            summaries.append(run_plan(cells, dataset, title=title, options=options, store=store))
+        dismiss()
+    _print_tables(summaries, ties=ties, ci=ci)
+    return _conclude(summaries, results)
+
+
+def _plan(
+    names: "Sequence[str]",
+    data_dir: Path,
+    registry: "Registry",
+    asked: "Sequence[str]",
+    options: "RunOptions",
+    settings: "dict[str, dict[str, str]]",
+) -> "list[tuple[Dataset, list[Cell]]]":
+    """Open all data sets and plan all cells.
+
+    Before anything runs, so that a mistake in the last one is told before hours of work on the
+    first. The leader comes first: a data set that is yet to be made is made once.
+    """
+    from bench.datasets.library import find
+    from bench.distributed import from_leader, is_leader
+    from bench.experiment.plan import plan_cells
+
+    if not is_leader():
+        from_leader(None)
     plans = []
     for name in names:
         dataset = find(name, data_dir, registry)
@@ -161,13 +199,10 @@ def run(
                 _log.info("left out: %s", reason)
             else:
                 runnable.append(recommender)
-        plans.append((dataset, plan_cells(dataset, runnable, registry, options, parsed)))
-    summaries = []
-    for dataset, cells in plans:
-        title = read_record(data_dir / dataset.name).title
-        summaries.append(run_plan(cells, dataset, title=title, options=options, store=store))
-    _print_tables(summaries, ties=ties, ci=ci)
-    return _conclude(summaries, results)
+        plans.append((dataset, plan_cells(dataset, runnable, registry, options, settings)))
+    if is_leader():
+        from_leader(None)
+    return plans
 
 
 def _importable(registry: "Registry") -> list[str]:

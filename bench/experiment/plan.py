@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.datasets.dataset import Dataset
 from bench.device import available_threads, resolve_device
+from bench.distributed import world_size
 from bench.errors import BenchError
 from bench.experiment.provenance import recommender_version
 from bench.experiment.record import CellKey
@@ -73,13 +74,15 @@ class RunOptions:
 
     def protocol(self) -> dict[str, Any]:
         """Give the settings that move a number, for the cell's key."""
-        return {
+        settings: dict[str, Any] = {
             "device": str(resolve_device(self.device).type),
             "threads": self.threads,
             "patience": self.patience,
             "validate_every": self.validate_every,
             "sampled": self.sampled,
         }
+        # Only where there are several, so that the cells of one process keep their names.
+        return settings if world_size() == 1 else settings | {"processes": world_size()}
 
     def epochs_between_validations(self, max_epochs: int | None) -> int:
         """Say after how many epochs a fit is validated."""
@@ -141,9 +144,16 @@ def plan_cells(
     cells = []
     for name in names:
         recommender = registry.recommender(name)
-        params = parse_params(recommender, settings.get(name, {}))
+        asked = parse_params(recommender, settings.get(name, {}))
         version = recommender_version(recommender)
         for seed in options.seeds:
+            runtime = Runtime(
+                seed=seed,
+                device=options.device,
+                threads=options.threads,
+                deterministic=options.deterministic,
+            )
+            params = recommender.settled(asked, runtime)
             key = CellKey(
                 dataset=dataset.name,
                 data_hash=dataset.data_hash,
@@ -154,12 +164,6 @@ def plan_cells(
                 seed=seed,
                 deterministic=options.deterministic,
                 protocol=options.protocol(),
-            )
-            runtime = Runtime(
-                seed=seed,
-                device=options.device,
-                threads=options.threads,
-                deterministic=options.deterministic,
             )
             cells.append(Cell(key, recommender, params, runtime))
     return cells
