@@ -211,7 +211,12 @@ class ResNet18(Backbone):
 
 
 def build_backbone(
-    name: str, factors: int, *, dropout: float, pixels: int, generator: torch.Generator
+    name: str,
+    factors: int,
+    *,
+    dropout: float,
+    generator: torch.Generator,
+    pixels: int | None = None,
 ) -> Backbone:
     """Make the backbone `name` with its random start, on the CPU.
 
@@ -223,10 +228,10 @@ def build_backbone(
         Number of outputs K.
     dropout
         Rate of its dropout layers.
-    pixels
-        Side of the images.
     generator
         CPU generator of the start values; the global one is not touched.
+    pixels
+        Side of the images; by default what the network was made for.
 
     Raises
     ------
@@ -237,7 +242,8 @@ def build_backbone(
         raise unknown_name("backbone", name, BACKBONES, see="bench list")
     # On the meta device PyTorch's own initialisation computes nothing and draws nothing.
     with torch.device("meta"):
-        network = BACKBONES[name](factors, dropout=dropout, pixels=pixels)
+        size = {} if pixels is None else {"pixels": pixels}
+        network = BACKBONES[name](factors, dropout=dropout, **size)
     network.to_empty(device="cpu")
     network.start(generator)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in the stubs
@@ -297,7 +303,7 @@ def _reset(network: nn.Module) -> None:
 
 
 def _cnn_f(conv1: Literal["paper", "release"]) -> Callable[..., Backbone]:
-    def build(factors: int, *, dropout: float, pixels: int) -> Backbone:
+    def build(factors: int, *, dropout: float, pixels: int = 224) -> Backbone:
         from dvbpr.cnnf import CnnF
 
         return CnnF(factors, dropout=dropout, conv1=conv1, pixels=pixels)

@@ -18,14 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.datasets.dataset import TrainingSet
-from bench.device import resolve_device
+from bench.device import resolve_device, torch_threads
 from bench.errors import BenchError
 from bench.files import atomic_folder
 from bench.progress import Progress
 from bench.recommender import Runtime
 from bench.rng import child_generator, child_seed
 from dvbpr.images import DeviceImages, normalise, open_images
-from dvbpr.torch_tools import autocast, torch_threads
+from dvbpr.torch_tools import autocast
 
 if TYPE_CHECKING:
     import torch

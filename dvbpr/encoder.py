@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Literal
 
 import numpy as np
@@ -13,27 +12,14 @@ from torch import Tensor
 from bench.errors import BenchError
 from dvbpr.backbones import Backbone, dropouts
 from dvbpr.device_images import DeviceImages, normalise
+from dvbpr.torch_tools import autocast
 
-__all__ = ["Encoder", "autocast", "has_fast_bf16", "moved"]
+__all__ = ["Encoder", "moved"]
 
 _log = logging.getLogger(__name__)
 
 _CATALOGUE_BATCH = {"cpu": 128, "cuda": 1024}
 """Images at once when the whole catalogue is encoded, by type of device."""
-
-
-def has_fast_bf16(device: torch.device) -> bool:
-    """Say whether products in bfloat16 are faster than in float32 here: the hardware has them."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-
-
-def autocast(
-    device: torch.device, precision: Literal["float32", "bf16"]
-) -> AbstractContextManager[object]:
-    """Give the block in which products have the given precision; weights stay float32."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
 def moved(images: Tensor, mirrored: Tensor, down: Tensor, right: Tensor) -> Tensor:
@@ -190,24 +176,14 @@ class Encoder:
     @torch.no_grad()
     def catalogue(self, network: Backbone | None = None) -> npt.NDArray[np.float32]:
         """Encode every item, without dropout and augmentation: float32 (n_items, K)."""
-        return self._all(network or self.network, lambda net, x: net(x))
-
-    @torch.no_grad()
-    def features(self, network: Backbone | None = None) -> npt.NDArray[np.float32]:
-        """Give the activations before the last layer for every item: float32 (n_items, d)."""
-        return self._all(network or self.network, lambda net, x: net.features(x))
-
-    def _all(
-        self, network: Backbone, function: Callable[[Backbone, Tensor], Tensor]
-    ) -> npt.NDArray[np.float32]:
+        network = network or self.network
         network.eval()
         size = _CATALOGUE_BATCH[self._device.type]
         blocks = []
         for start in range(0, len(self._images), size):
             items = torch.arange(start, min(start + size, len(self._images)))
             with autocast(self._device, self._precision):
-                values = function(network, self._normalised(self._images.batch(items)))
-            blocks.append(values.float().cpu())
+                blocks.append(network(self._normalised(self._images.batch(items))).cpu())
         whole: npt.NDArray[np.float32] = torch.cat(blocks).numpy()
         return whole
 

@@ -8,14 +8,14 @@ import numpy.typing as npt
 
 from bench.datasets.dataset import FeatureInfo, TrainingSet
 from bench.datasets.feature_source import ComputedFeatures, FeatureSource
-from bench.device import resolve_device
+from bench.device import resolve_device, torch_threads
 from bench.errors import BenchError
 from bench.progress import Progress
 from bench.recommender import Runtime
 from bench.rng import child_seed
 from dvbpr.classifier import ClassifierSettings, pretrain
 from dvbpr.images import DeviceImages, normalise, open_images
-from dvbpr.torch_tools import autocast, torch_threads
+from dvbpr.torch_tools import autocast
 
 if TYPE_CHECKING:
     import torch

@@ -7,6 +7,7 @@ item's factors come from its image alone, and an item that nobody bought has the
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from bench.datasets.dataset import TrainingSet
 from bench.device import resolve_device, torch_threads
@@ -44,7 +45,7 @@ class Dvbpr(FactorRecommender):
     @classmethod
     def settled(cls, params: DvbprParams, runtime: Runtime) -> DvbprParams:
         """Write out the preset, and the precision where it is left to the machine."""
-        from dvbpr.encoder import has_fast_bf16
+        from dvbpr.torch_tools import has_fast_bf16
 
         device = resolve_device(runtime.device)
         if params.settings(device.type).precision == "auto":
@@ -95,6 +96,27 @@ class Dvbpr(FactorRecommender):
         self._encoded = None
         self._learnt = state
 
+    def item_features(self, dataset: TrainingSet) -> npt.NDArray[np.floating[Any]]:
+        """Give the activations before the network's last layer: float16 (n_items, d)."""
+        from dvbpr.features import features_of
+        from dvbpr.images import open_images
+        from dvbpr.training import load_network, start_network
+
+        self._check_fitted()
+        settings, device = self.settings, resolve_device(self.runtime.device)
+        network = start_network(settings, self.runtime.seed)
+        load_network(
+            network,
+            {
+                name.removeprefix("network."): value
+                for name, value in self._learnt.items()
+                if name.startswith("network.")
+            },
+        )
+        with torch_threads(self.runtime.threads):
+            images = open_images(dataset, settings.pixels, threads=self.runtime.threads)
+            return features_of(network.to(device), images, device)
+
     def training_state(self) -> State | None:
         """Copy weights, optimisers, the place in the epoch; samples are derived from the place."""
         return None if self._trainer is None else self._trainer.state()
@@ -111,9 +133,7 @@ class Dvbpr(FactorRecommender):
         with torch_threads(runtime.threads):
             images = open_images(dataset, settings.pixels, threads=runtime.threads)
             stored = from_leader(watch.resume() if is_leader() else None)
-            network = starting_network(
-                dataset, images, settings, runtime, precision=precision, resumed=stored is not None
-            )
+            network = starting_network(dataset, settings, runtime, resumed=stored is not None)
             self._encoded = None
             self._trainer = Trainer(
                 dataset,

@@ -1,30 +1,31 @@
-"""Small things around PyTorch that training and feature extraction share."""
+"""In which precision networks compute."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["autocast", "torch_threads"]
+__all__ = ["autocast", "has_fast_bf16"]
 
 
-def autocast(device: "torch.device") -> "torch.autocast":
-    """Compute in bfloat16 on a GPU; in float32 on a CPU."""
+def has_fast_bf16(device: "torch.device") -> bool:
+    """Say whether products in bfloat16 are faster than in float32 here: the hardware has them."""
     import torch
 
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-@contextmanager
-def torch_threads(threads: int) -> Iterator[None]:
-    """Give PyTorch so many threads inside the block only: the setting is the whole process's."""
+def autocast(
+    device: "torch.device", precision: Literal["float32", "bf16"] | None = None
+) -> "torch.autocast":
+    """Give the block in which products have the given precision; weights stay float32.
+
+    By default bfloat16 on a GPU and float32 on a CPU.
+    """
     import torch
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    if precision is None:
+        precision = "bf16" if device.type == "cuda" else "float32"
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
