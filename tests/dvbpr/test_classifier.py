@@ -85,6 +85,7 @@ def test_it_is_trained_once_per_setting(toy: TrainingSet, monkeypatch: pytest.Mo
         {"settings": QUICK},
         {"runtime": dataclasses.replace(ONE, seed=4)},
         {"runtime": dataclasses.replace(ONE, threads=2)},
+        {"pixels": 32},
     ):
         with pytest.raises(pytest.fail.Exception):
             pretrain(toy, "slim", **({"runtime": ONE, "settings": settings} | changed))  # type: ignore[arg-type]
@@ -126,6 +127,17 @@ def test_a_network_starts_from_the_weights_with_its_own_last_layer(toy: Training
     other = build_backbone("resnet-18", 7, dropout=0.0, generator=generator)
     with pytest.raises(BenchError, match="another network"):
         learnt.start(other)
+
+
+def test_images_of_another_size(toy: TrainingSet) -> None:
+    learnt = pretrain(
+        toy, "slim", runtime=ONE, pixels=32, settings=dataclasses.replace(QUICK, epochs=1)
+    )
+    generator = torch.Generator().manual_seed(0)
+    small = build_backbone("slim", 7, dropout=0.0, pixels=32, generator=generator)
+    learnt.start(small)
+    with pytest.raises(BenchError, match="another network"):
+        learnt.start(slim())
 
 
 @pytest.mark.parametrize("part", ["images", "categories"])
