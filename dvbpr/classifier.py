@@ -336,10 +336,12 @@ def augment(batch: "Tensor", rng: np.random.Generator, shift: float) -> "Tensor"
     from dvbpr.encoder import moved
 
     n, _, height, width = batch.shape
-    draws = [rng.random(n) < 0.5]
-    for side in (height, width):
+
+    def steps(side: int) -> npt.NDArray[np.int64]:
         reach = int(shift * side)
-        draws.append(rng.integers(-reach, reach + 1, size=n))
+        return rng.integers(-reach, reach + 1, size=n)
+
+    draws = (rng.random(n) < 0.5, steps(height), steps(width))
     mirrored, down, right = (torch.from_numpy(draw).to(batch.device) for draw in draws)
     return moved(batch, mirrored, down, right)
 

@@ -112,6 +112,26 @@ def test_of_a_recommender_that_learns_them(
     assert features(*words, "--seed", 4).code == 2
 
 
+def test_of_dvbpr_they_are_what_its_item_factors_are_made_of(
+    features: Callable[..., Any], bench: Callable[..., Any], data: Path, tmp_path: Path
+) -> None:
+    place = ("--data", data, "--results", tmp_path / "r", "--device", "cpu", "--threads", 1)
+    words = ("--set", "dvbpr.preset=slim", "--set", "dvbpr.epochs=1")
+    words += ("--set", "dvbpr.precision=float32")
+    ran = bench("run", "--dataset", "toy", "--recommenders", "dvbpr", *words, *place)
+    assert ran.code == 0, ran.err
+    path = tmp_path / "fc7.npy"
+    outcome = features("--from", "dvbpr", "--output", path)
+    assert outcome.code == 0, outcome.err
+    assert "learnt from the training interactions, so not independent" in outcome.out
+    (folder,) = (tmp_path / "r" / "runs" / "toy" / "dvbpr").iterdir()
+    with np.load(folder / "state.npz") as state:
+        weight, bias = state["network.last.weight"], state["network.last.bias"]
+        by_hand = np.load(path).astype(np.float32) @ weight.T + bias
+        np.testing.assert_allclose(by_hand, state["items"], rtol=0.01, atol=0.01)
+        assert np.ptp(state["items"], axis=0).max() > 0.05
+
+
 def test_of_a_file(features: Callable[..., Any], data: Path, tmp_path: Path) -> None:
     path = tmp_path / "mine.npy"
     values = np.random.default_rng(0).random((60, 5), dtype=np.float32)
