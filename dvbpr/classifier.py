@@ -12,7 +12,7 @@ import logging
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,7 @@ from bench.progress import Progress
 from bench.recommender import Runtime
 from bench.rng import child_generator, child_seed
 from dvbpr.images import DeviceImages, normalise, open_images
-from dvbpr.torch_tools import autocast
+from dvbpr.torch_tools import autocast, has_fast_bf16
 
 if TYPE_CHECKING:
     import torch
@@ -205,7 +205,7 @@ def pretrain(
 
     if images.cache is None:
         return train()
-    key = _key(dataset, backbone, pixels, runtime, device.type, settings)
+    key = _key(dataset, backbone, pixels, runtime, device, settings)
     folder = images.cache / f"classifier-{backbone}-{key}"
     # Of several processes that train one model, one trains the classifier for all.
     with one_at_a_time(images.cache / f"{folder.name}.lock", "a classifier is being trained"):
@@ -276,7 +276,7 @@ def _train(
                 batch = augment(batch, rng, settings.shift)
                 for layer in dropouts(network):
                     layer.draw(len(items), masks)
-                with autocast(device):
+                with autocast(device, _precision(device)):
                     logits = network(normalise(batch))
                 loss = functional.cross_entropy(
                     logits.float(),
@@ -388,6 +388,11 @@ def _rate(done: float) -> float:
     return 0.5 + 0.5 * math.cos(math.pi * (done - 0.1) / 0.9)
 
 
+def _precision(device: "torch.device") -> Literal["float32", "bf16"]:
+    """Train in the precision that is fast here; it is part of a stored classifier's name."""
+    return "bf16" if has_fast_bf16(device) else "float32"
+
+
 def _is_kept(name: str) -> bool:
     return not name.startswith(_LAST)
 
@@ -397,7 +402,7 @@ def _key(
     backbone: str,
     pixels: int | None,
     runtime: Runtime,
-    device: str,
+    device: "torch.device",
     settings: ClassifierSettings,
 ) -> str:
     """Hash everything that moves a weight, this package's code and PyTorch's version included."""
@@ -411,7 +416,8 @@ def _key(
         "pixels": pixels,
         "categories": dataset.category_names,
         "seed": runtime.seed,
-        "device": device,
+        "device": device.type,
+        "precision": _precision(device),
         "threads": runtime.threads,
         "settings": asdict(settings),
         "code": code.hexdigest(),
