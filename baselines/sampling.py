@@ -1,45 +1,14 @@
-"""Training triples (u, i, j) and uniform negatives, also for libraries that draw their own."""
-
-from typing import Any
+"""Uniform negatives for libraries that draw their own from the training pairs."""
 
 import numpy as np
 import numpy.typing as npt
 
 from bench.datasets.dataset import Interactions
 
-__all__ = ["draw_negatives", "padding_items", "uniform_negative_padding"]
+__all__ = ["padding_items", "uniform_negative_padding"]
 
 _BUDGET_PER_PAIR = 16
 """Padding entries per training pair or item; each costs a random draw, a hundredth of an update."""
-
-
-def draw_negatives(
-    train: Interactions,
-    users: npt.NDArray[np.integer[Any]],
-    generator: np.random.Generator,
-) -> npt.NDArray[np.int32]:
-    """Draw for each user one item uniformly from those outside the user's training items.
-
-    Parameters
-    ----------
-    train
-        The training interactions.
-    users
-        (n,) user numbers; a user who has every item gets any item, since there is no negative.
-    generator
-        Where the randomness comes from.
-
-    Returns
-    -------
-    int32 (n,). Source: eq. 5, j in I without I_u+.
-    """
-    negatives = generator.integers(train.n_items, size=len(users), dtype=np.int32)
-    full = np.diff(train.indptr)[users] >= train.n_items
-    redraw = np.flatnonzero(train.contains(users, negatives) & ~full)
-    while len(redraw):
-        negatives[redraw] = generator.integers(train.n_items, size=len(redraw), dtype=np.int32)
-        redraw = redraw[train.contains(users[redraw], negatives[redraw])]
-    return negatives
 
 
 def padding_items(train: Interactions) -> npt.NDArray[np.int32]:

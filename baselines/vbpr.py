@@ -9,16 +9,14 @@ tables would shrink the rows of users and items that are not in the batch to not
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from baselines.features import FeatureScaling, feature_blocks, scale_factor
-from baselines.sampling import draw_negatives
-from baselines.torch_tools import torch_threads
 from bench.datasets.dataset import TrainingSet
-from bench.device import resolve_device
+from bench.datasets.sampling import PairSampling, draw_negatives, draw_pairs
+from bench.device import resolve_device, torch_threads
 from bench.recommender import FactorRecommender, Factors, State, Watch
 from bench.rng import child_generator
 
@@ -64,7 +62,7 @@ class VbprParams:
     batch_size: int = 256
     epochs: int = 50
     feature_scaling: FeatureScaling = "unit"
-    sampling: Literal["pairs", "users"] = "pairs"
+    sampling: PairSampling = "pairs"
 
     def __post_init__(self) -> None:
         if self.factors < 0 or self.visual_factors < 1:
@@ -204,7 +202,7 @@ class _Trainer:
         import torch
 
         generator = child_generator(self._seed, "vbpr", "epoch", self.epoch)
-        users, positives = self._draw(generator)
+        users, positives = draw_pairs(self._train, self._params.sampling, generator)
         negatives = draw_negatives(self._train, users, generator)
         u = torch.from_numpy(users.astype(np.int64)).to(self.device)
         ij = torch.from_numpy(np.stack([positives, negatives]).astype(np.int64)).to(self.device)
@@ -215,18 +213,6 @@ class _Trainer:
                 total += self.step(u[start:stop], ij[:, start:stop]).sum()
         self.epoch += 1
         return float(total) / max(len(users), 1)
-
-    def _draw(
-        self, generator: np.random.Generator
-    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-        train = self._train
-        if self._params.sampling == "pairs":
-            order = generator.permutation(train.n_pairs)
-            return train.users[order], train.indices[order]
-        active = np.flatnonzero(np.diff(train.indptr))
-        users = active[generator.integers(len(active), size=train.n_pairs)].astype(np.int32)
-        first, last = train.indptr[users], train.indptr[users + 1]
-        return users, train.indices[generator.integers(first, last)]
 
     def step(self, u: "Tensor", ij: "Tensor") -> "Tensor":
         """Take one Adagrad step on a batch of triples.

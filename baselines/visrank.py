@@ -11,9 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from baselines.features import feature_blocks
-from baselines.torch_tools import torch_threads
 from bench.datasets.dataset import TrainingSet
-from bench.device import resolve_device
+from bench.device import resolve_device, torch_threads
 from bench.errors import BenchError
 from bench.recommender import Recommender, State, Watch
 

@@ -2,14 +2,18 @@
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from threadpoolctl import threadpool_limits
 
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["available_threads", "explain_device", "resolve_device"]
+__all__ = ["available_threads", "explain_device", "resolve_device", "torch_threads"]
 
 
 def available_threads() -> int:
@@ -29,6 +33,10 @@ def resolve_device(name: str) -> "torch.device":
     """
     import torch
 
+    # Under torchrun each process of a machine has a GPU of its own.
+    local = os.environ.get("LOCAL_RANK")
+    if name in ("auto", "cuda") and local is not None and torch.cuda.is_available():
+        return torch.device("cuda", int(local) % torch.cuda.device_count())
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     known = re.fullmatch(r"cpu|cuda(?::([0-9]+))?", name)
@@ -62,3 +70,21 @@ def explain_device() -> tuple[str, str]:
         f"PyTorch {torch.__version__} was built for CUDA {torch.version.cuda} but sees no GPU; "
         "`nvidia-smi` tells whether the driver is there and new enough"
     )
+
+
+@contextmanager
+def torch_threads(threads: int) -> Iterator[None]:
+    """Give PyTorch and NumPy's BLAS `threads` threads inside the block, then what they had before.
+
+    The setting belongs to the whole process, so a model that changed it for good would change the
+    next one's speed and rounding.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with threadpool_limits(threads, user_api="blas"):
+            yield
+    finally:
+        torch.set_num_threads(before)

@@ -67,11 +67,20 @@ class Runtime:
 class Watch(Protocol):
     """What an iterative model reports to after each epoch; the runner's watcher or `KEEP_GOING`."""
 
-    def __call__(self, epoch: int, *, loss: float | None = None) -> bool:
+    def __call__(self, epoch: int, *, loss: float | None = None, rate: float | None = None) -> bool:
         """Note that `epoch` (from 1) is over; False means stop now.
 
         The watcher may call `score`, `factors`, `state` and `training_state` of the model, so the
-        model must be ready for them. `loss` is the epoch's mean training loss, if there is one.
+        model must be ready for them. `loss` is the epoch's mean training loss, if there is one;
+        `rate` is how many examples a second were trained on (images, for a model of images).
+        """
+        ...
+
+    def pause(self) -> None:
+        """Note a moment within an epoch at which `training_state` may be called.
+
+        A model whose epochs are long calls this between steps, so that an interruption costs
+        minutes and not an epoch; others need not.
         """
         ...
 
@@ -83,8 +92,11 @@ class Watch(Protocol):
 class _KeepGoing:
     """The watch of a fit that nobody watches: every epoch is run."""
 
-    def __call__(self, epoch: int, *, loss: float | None = None) -> bool:
+    def __call__(self, epoch: int, *, loss: float | None = None, rate: float | None = None) -> bool:
         return True
+
+    def pause(self) -> None:
+        pass
 
     def resume(self) -> State | None:
         return None
@@ -159,6 +171,8 @@ class Recommender(ABC):
         The values a search tries, per field of `Params` (the paper's, where it gives them).
     needs
         What the data set must have: any of "features", "images", "categories".
+    parallel
+        Whether several processes under `torchrun` fit it together; others are the leader's alone.
     """
 
     name: ClassVar[str]
@@ -167,6 +181,7 @@ class Recommender(ABC):
     Params: ClassVar[type[Any]] = NoParams
     grid: ClassVar[Mapping[str, tuple[object, ...]]] = {}
     needs: ClassVar[frozenset[str]] = frozenset()
+    parallel: ClassVar[bool] = False
 
     def __init__(self, params: Any = None, *, runtime: Runtime | None = None) -> None:
         if params is None:  # what is no dataclass, the conformance kit names
@@ -223,6 +238,11 @@ class Recommender(ABC):
         if not lacking:
             return None
         return f"{cls.name} needs {' and '.join(lacking)}, which {dataset.name} does not have"
+
+    @classmethod
+    def settled(cls, params: Any, runtime: Runtime) -> Any:
+        """Fill in hyper-parameters that are left to the machine, before a cell is named by them."""
+        return params
 
     def fit(self, dataset: TrainingSet, *, watch: Watch = KEEP_GOING) -> Self:
         """Learn from the training interactions.
@@ -317,7 +337,9 @@ class Recommender(ABC):
         """Become the model saved in `folder`; `dataset` is the one it was fitted on."""
         with (
             user_io_errors("read the model", folder),
-            np.load(folder / "state.npz", allow_pickle=False) as stored,
+            # Opened here: NumPy would leave a damaged file open.
+            (folder / "state.npz").open("rb") as file,
+            np.load(file, allow_pickle=False) as stored,
         ):
             arrays = dict(stored.items())
         n_users, n_items = (int(count) for count in arrays.pop("bench.shape"))
@@ -337,6 +359,14 @@ class Recommender(ABC):
         With optimiser, generators and sampler position, so that a resumed fit equals an
         undisturbed one. The runner stores it as a checkpoint and hands it back through
         `Watch.resume`.
+        """
+        return None
+
+    def item_features(self, dataset: TrainingSet) -> npt.NDArray[np.floating[Any]] | None:
+        """Give what the model learnt to see in each item's image, for other models to build on.
+
+        float16 or float32 (n_items, d), as a CNN's activations before its last layer; None for a
+        model that learns no features. `dataset` is the one it was fitted on.
         """
         return None
 
@@ -383,7 +413,14 @@ def default_of(parameter: "dataclasses.Field[Any]") -> Any:
     return parameter.default
 
 
-def parse_params(recommender: type[Recommender], settings: Mapping[str, str]) -> Any:
+class _Parametrised(Protocol):
+    """A recommender, or anything else with a name and a dataclass of settings."""
+
+    name: ClassVar[str]
+    Params: ClassVar[type[Any]]
+
+
+def parse_params(recommender: type[_Parametrised], settings: Mapping[str, str]) -> Any:
     """Build the recommender's `Params` from text, as `--set vbpr.factors=20` gives it.
 
     Raises

@@ -18,12 +18,14 @@ from bench.errors import BenchError, unknown_name
 from bench.recommender import Recommender
 
 if TYPE_CHECKING:
+    from bench.datasets.feature_source import FeatureSource
     from bench.datasets.source import DatasetSource
 
-__all__ = ["DATASETS_GROUP", "RECOMMENDERS_GROUP", "Registry"]
+__all__ = ["DATASETS_GROUP", "FEATURES_GROUP", "RECOMMENDERS_GROUP", "Registry"]
 
 RECOMMENDERS_GROUP = "bench.recommenders"
 DATASETS_GROUP = "bench.datasets"
+FEATURES_GROUP = "bench.features"
 
 
 @dataclass
@@ -97,6 +99,25 @@ class Registry:
                 f"data set {name!r} ({value}) is no subclass of bench.datasets.source.DatasetSource"
             )
         return loaded()
+
+    def feature_source_names(self) -> list[str]:
+        """List what computes features of images and is no recommender."""
+        return sorted(_points(FEATURES_GROUP))
+
+    def feature_source(self, name: str) -> "type[FeatureSource]":
+        """Load what computes features under a name."""
+        from bench.datasets.feature_source import FeatureSource
+
+        points = _points(FEATURES_GROUP)
+        if name not in points:
+            raise unknown_name("feature source", name, points, see="bench features --help")
+        value, loaded = _load(points[name])
+        if not (inspect.isclass(loaded) and issubclass(loaded, FeatureSource)):
+            raise BenchError(
+                f"feature source {name!r} ({value}) is no subclass of "
+                "bench.datasets.feature_source.FeatureSource"
+            )
+        return loaded
 
 
 PAPER_COLUMNS = ("rand", "poprank", "warp", "bpr-mf", "visrank", "fm", "vbpr", "dvbpr")

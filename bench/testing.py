@@ -89,10 +89,13 @@ class _KitWatch:
     on_epoch: Callable[[int], None] = lambda epoch: None
     epochs: list[int] = dataclasses.field(default_factory=list)
 
-    def __call__(self, epoch: int, *, loss: float | None = None) -> bool:
+    def __call__(self, epoch: int, *, loss: float | None = None, rate: float | None = None) -> bool:
         self.epochs.append(epoch)
         self.on_epoch(epoch)
         return epoch < self.stop_after
+
+    def pause(self) -> None:
+        pass
 
     def resume(self) -> State | None:
         return self.checkpoint

@@ -66,9 +66,14 @@ def ours(dataset: TrainingSet, epochs: int, batch: int) -> tuple[float, Factors]
     ends = []
 
     class Clock:
-        def __call__(self, epoch: int, *, loss: float | None = None) -> bool:
+        def __call__(
+            self, epoch: int, *, loss: float | None = None, rate: float | None = None
+        ) -> bool:
             ends.append(time.perf_counter())
             return True
+
+        def pause(self) -> None:
+            pass
 
         def resume(self) -> None:
             return None
@@ -85,7 +90,9 @@ def ours(dataset: TrainingSet, epochs: int, batch: int) -> tuple[float, Factors]
     kept: list[Factors] = []
 
     class KeepFactors(Clock):
-        def __call__(self, epoch: int, *, loss: float | None = None) -> bool:
+        def __call__(
+            self, epoch: int, *, loss: float | None = None, rate: float | None = None
+        ) -> bool:
             super().__call__(epoch, loss=loss)
             if epoch == epochs:
                 kept.append(model.factors())

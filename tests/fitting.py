@@ -13,20 +13,24 @@ from bench.recommender import Recommender, Runtime, State
 
 @dataclass
 class Recorder:
-    """Notes epochs and losses, calls `on_epoch`, stops after `stop_after`, resumes if told to."""
+    """Notes epochs and losses, calls `on_epoch` and `on_pause`, stops and resumes if told to."""
 
     stop_after: int | None = None
     checkpoint: State | None = None
     on_epoch: Callable[[], None] = lambda: None
+    on_pause: Callable[[], None] = lambda: None
     epochs: list[int] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
 
-    def __call__(self, epoch: int, *, loss: float | None = None) -> bool:
+    def __call__(self, epoch: int, *, loss: float | None = None, rate: float | None = None) -> bool:
         self.epochs.append(epoch)
         if loss is not None:
             self.losses.append(loss)
         self.on_epoch()
         return epoch != self.stop_after
+
+    def pause(self) -> None:
+        self.on_pause()
 
     def resume(self) -> State | None:
         return self.checkpoint

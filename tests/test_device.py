@@ -4,8 +4,9 @@ import os
 
 import pytest
 import torch
+from threadpoolctl import threadpool_info
 
-from bench.device import available_threads, explain_device, resolve_device
+from bench.device import available_threads, explain_device, resolve_device, torch_threads
 from bench.errors import BenchError
 
 
@@ -108,3 +109,20 @@ def test_threads_are_those_this_process_may_use(monkeypatch: pytest.MonkeyPatch)
     assert available_threads() == 8
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert available_threads() == 1
+
+
+def blas_threads() -> list[int]:
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
+def test_threads_are_given_back() -> None:
+    before, before_blas = torch.get_num_threads(), blas_threads()
+    assert before_blas
+    with torch_threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+    with torch_threads(1):
+        assert set(blas_threads()) == {1}
+    assert (torch.get_num_threads(), blas_threads()) == (before, before_blas)
+    with pytest.raises(KeyError), torch_threads(before + 1):
+        raise KeyError
+    assert torch.get_num_threads() == before

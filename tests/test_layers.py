@@ -9,12 +9,25 @@ import pytest
 
 import baselines
 import bench
+import dvbpr
 
-PACKAGES = {"bench": Path(bench.__file__).parent, "baselines": Path(baselines.__file__).parent}
+PACKAGES = {
+    name: Path(package.__file__).parent
+    for name, package in {"bench": bench, "baselines": baselines, "dvbpr": dvbpr}.items()
+    if package.__file__ is not None
+}
 
 LAYERS = (
     # What cuts across: knows nothing of the suite but each other.
-    {"bench.errors", "bench.rng", "bench.device", "bench.progress", "bench.files", "bench"},
+    {
+        "bench.errors",
+        "bench.rng",
+        "bench.device",
+        "bench.distributed",
+        "bench.progress",
+        "bench.files",
+        "bench",
+    },
     # Data and the interface that sees it.
     {"bench.datasets", "bench.recommender", "bench.registry"},
     {"bench.evaluation", "bench.testing"},
@@ -24,7 +37,10 @@ LAYERS = (
 )
 """From the ground up; a module imports from its own layer and from those below."""
 
-FOR_MODELS = {"errors", "rng", "device", "progress", "files", "recommender", "datasets"}
+FOR_MODELS = {
+    *("errors", "rng", "device", "distributed", "progress", "files"),
+    *("recommender", "datasets"),
+}
 """What of `bench` the recommenders' packages know."""
 
 
@@ -74,11 +90,15 @@ def test_bench_imports_downwards(module: str) -> None:
             assert layer(name) <= layer(module), f"{module} imports {name}, which is above it"
 
 
-@pytest.mark.parametrize("module", modules("baselines"))
-def test_baselines_know_the_interface_and_the_data_only(module: str) -> None:
-    for name in imports(modules("baselines")[module]):
+@pytest.mark.parametrize(
+    ("package", "module"),
+    [(package, module) for package in ("baselines", "dvbpr") for module in modules(package)],
+)
+def test_models_know_the_interface_and_the_data_only(package: str, module: str) -> None:
+    others = {"baselines", "dvbpr", "tests"} - {package}
+    for name in imports(modules(package)[module]):
         head, *rest = name.split(".")
-        assert head not in ("dvbpr", "tests"), f"{module}: {name}"
+        assert head not in others, f"{module}: {name}"
         assert head != "bench" or rest[0] in FOR_MODELS, f"{module} imports {name}"
 
 

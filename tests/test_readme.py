@@ -122,9 +122,12 @@ def test_what_the_commands_write_is_there(folder: Path) -> None:
     assert {path.name for path in (folder / "results" / "runs").iterdir()} == {
         "amazon_fashion",
         "photos",
+        "seen",
         "synthetic_fashion",
         "tradesy",
     }
+    assert (folder / "user.png").read_bytes().startswith(b"\x89PNG")
+    assert len(np.load(folder / "seen.npy")) == 150
 
 
 def test_hyper_parameters_and_options_in_the_text_exist() -> None:

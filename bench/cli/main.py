@@ -13,6 +13,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
+from bench.distributed import is_leader
 from bench.errors import BenchError
 
 __all__ = ["bench", "main"]
@@ -27,6 +28,12 @@ VERBS = {
         "List, describe, fetch, import, make data sets.",
     ),
     "verify": ("bench.cli.verify", "verify", "Check a stored data set, byte by byte."),
+    "features": ("bench.cli.features", "features", "Compute image features for VBPR and others."),
+    "recommend": (
+        "bench.cli.recommend",
+        "recommend",
+        "Show what the models recommend to one user.",
+    ),
     "check-plugin": (
         "bench.cli.check_plugin",
         "check_plugin",
@@ -89,9 +96,11 @@ class _AboveBars(logging.Handler):
 
 
 def _configure_logging(level: int) -> None:
+    if not is_leader():  # what several processes have to say, one says
+        level = max(level, logging.ERROR)
     handler = _AboveBars()
     handler.setFormatter(logging.Formatter("%(message)s"))
-    for name in ("bench", "baselines"):
+    for name in ("bench", "baselines", "dvbpr"):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
         logger.setLevel(level)
@@ -159,3 +168,7 @@ def _run(arguments: list[str] | None) -> int:
 def _fail(message: str) -> int:
     sys.stderr.write(f"error: {' '.join(message.split())}\n")
     return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -2,9 +2,9 @@
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,8 @@ from bench.evaluation.auc import TIES, Ties
 from bench.files import check_writable, remove_leftovers
 
 if TYPE_CHECKING:
+    from bench.datasets.dataset import Dataset
+    from bench.experiment.plan import Cell, RunOptions
     from bench.experiment.run import RunSummary
     from bench.registry import Registry
 
@@ -124,13 +126,17 @@ def run(
 
     Finished cells are skipped, failed ones are tried again. Without a data set the embedded
     synthetic_fashion is drawn and used.
+
+    Started by torchrun (torchrun --nproc-per-node N -m bench.cli.main run ...), several processes
+    share the fits of models that can be split, DVBPR's among them.
     """
-    from bench.datasets.library import check_available, default_data_dir, find, stored_names
+    from bench.datasets.library import check_available, default_data_dir
     from bench.datasets.record import read_record
     from bench.device import available_threads, resolve_device
-    from bench.experiment.plan import RunOptions, parse_settings, plan_cells, plan_params
-    from bench.experiment.run import check_evaluable, run_plan
-    from bench.experiment.store import ResultStore
+    from bench.distributed import is_leader, process_group
+    from bench.experiment.plan import RunOptions, parse_settings, plan_params
+    from bench.experiment.run import dismiss, join_fits, run_plan
+    from bench.experiment.store import ResultStore, key_hash
     from bench.registry import Registry
 
     options = RunOptions(
@@ -158,31 +164,62 @@ def run(
     for name in names:
         check_available(name, data_dir, registry)
     resolve_device(device)
-    check_writable("store results", results)
-    remove_leftovers(results)
-    store = ResultStore(results)
-    # All data sets are opened and all cells planned first, so that a mistake in the last one is
-    # told before hours of work on the first; those that are stored before any is drawn.
+    if is_leader():
+        check_writable("store results", results)
+        remove_leftovers(results)
+    with process_group(device):
+        plans = _plan(names, data_dir, registry, asked, params, options)
+        if not is_leader():
+            join_fits({key_hash(c.key): (c, dataset) for dataset, cells in plans for c in cells})
+            return 0
+        store = ResultStore(results)
+        summaries = []
+        for dataset, cells in plans:
+            title = read_record(data_dir / dataset.name).title
+            summaries.append(run_plan(cells, dataset, title=title, options=options, store=store))
+        dismiss()
+    _print_tables(summaries, ties=ties, ci=ci)
+    return _conclude(summaries, results)
+
+
+def _plan(
+    names: "Sequence[str]",
+    data_dir: Path,
+    registry: "Registry",
+    asked: "Sequence[str]",
+    params: "Mapping[str, Any]",
+    options: "RunOptions",
+) -> "list[tuple[Dataset, list[Cell]]]":
+    """Open all data sets and plan all cells, in the order of `names`.
+
+    Before anything runs, so that a mistake in the last one is told before hours of work on the
+    first; those that are stored before any is drawn. The leader comes first: a data set that is yet
+    to be made is made once.
+    """
+    from bench.datasets.library import find, stored_names
+    from bench.distributed import from_leader, is_leader
+    from bench.experiment.plan import plan_cells
+    from bench.experiment.run import check_evaluable
+
+    if not is_leader():
+        from_leader(None)
     stored = stored_names(data_dir)
     plans = {}
     for name in sorted(names, key=lambda name: name not in stored):
         dataset = find(name, data_dir, registry)
         check_evaluable(options.evaluated(dataset))
         runnable = {}
-        for recommender in candidates:
+        for recommender, chosen in params.items():
             if reason := registry.recommender(recommender).missing(dataset.training):
                 if asked:
                     raise BenchError(f"{reason}; leave it out of --recommenders")
                 _log.info("left out: %s", reason)
             else:
-                runnable[recommender] = params[recommender]
+                runnable[recommender] = chosen
         plans[name] = (dataset, plan_cells(dataset, runnable, registry, options))
-    summaries = []
-    for dataset, cells in (plans[name] for name in names):
-        title = read_record(data_dir / dataset.name).title
-        summaries.append(run_plan(cells, dataset, title=title, options=options, store=store))
-    _print_tables(summaries, ties=ties, ci=ci)
-    return _conclude(summaries, results)
+    if is_leader():
+        from_leader(None)
+    return [plans[name] for name in names]
 
 
 def _importable(registry: "Registry") -> list[str]:

@@ -9,6 +9,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
@@ -149,12 +150,13 @@ class FeatureInfo:
     ----------
     kind
         "published" (the original CNN features), "classifier" (the suite's own CNN, trained to
-        classify), "own" (given by the user).
+        classify), "own" (given by the user), "learnt" (by a recommender, from the training
+        interactions).
     description
         One line for a table's foot.
     """
 
-    kind: Literal["published", "classifier", "own"]
+    kind: Literal["published", "classifier", "own", "learnt"]
     description: str
 
 
@@ -166,10 +168,14 @@ class Images:
     column
         Sequence of encoded image bytes per item (a column of the memory-mapped items file, or any
         list of bytes).
+    cache
+        Folder, named after a hash of the items with their images, for what can be made of them
+        again at any time (decoded pixels); None where nothing may be kept.
     """
 
-    def __init__(self, column: Sequence[Any]) -> None:
+    def __init__(self, column: Sequence[Any], *, cache: Path | None = None) -> None:
         self._column = column
+        self.cache = cache
 
     def __len__(self) -> int:
         return len(self._column)

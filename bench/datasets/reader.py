@@ -32,7 +32,10 @@ from bench.datasets.record import (
 from bench.files import sha256_of_file
 from bench.recommender import Factors
 
-__all__ = ["ImageColumn", "open_dataset", "verify"]
+__all__ = ["CACHE_FOLDER", "ImageColumn", "open_dataset", "verify"]
+
+CACHE_FOLDER = ".cache"
+"""Beside the data sets: what is made of them on the way and can be deleted at any time."""
 
 
 def open_dataset(folder: Path, *, name: str | None = None) -> Dataset:
@@ -77,6 +80,12 @@ def open_dataset(folder: Path, *, name: str | None = None) -> Dataset:
     categories = None
     if record.n_categories is not None:
         categories = items.column("category").to_numpy().astype(np.int16)
+    images = None
+    if record.has_images:
+        # Beside the store and named by content: a store stays as it was written, and data sets that
+        # differ in interactions or features only share what is made of the images.
+        cache = folder.parent / CACHE_FOLDER / record.file_hashes[ITEMS_FILE]
+        images = Images(ImageColumn(folder / ITEMS_FILE), cache=cache)
     oracle = None
     if record.has_oracle:
         oracle = _read_oracle(folder)
@@ -86,7 +95,7 @@ def open_dataset(folder: Path, *, name: str | None = None) -> Dataset:
             train=train,
             features=features,
             feature_info=record.feature_info,
-            images=Images(ImageColumn(folder / ITEMS_FILE)) if record.has_images else None,
+            images=images,
             categories=categories,
             category_names=record.category_names,
         ),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bench.datasets.dataset import Dataset
+from bench.distributed import from_leader, world_size
 from bench.errors import BenchError, StorageError
 from bench.evaluation.auc import TIES, cold_users
 from bench.evaluation.counts import RankCounts, count_ranks, count_sampled
@@ -22,7 +23,7 @@ from bench.experiment.provenance import (
     utc_now,
 )
 from bench.experiment.record import CellRecord, PerUser
-from bench.experiment.store import ResultStore, StoredCell
+from bench.experiment.store import ResultStore, StoredCell, key_hash
 from bench.experiment.watcher import Watcher
 from bench.progress import Progress
 from bench.recommender import Recommender
@@ -94,6 +95,8 @@ def run_cell(
         try:
             with measured_peak_memory() as peak:
                 started = time.perf_counter()
+                if recommender.parallel:
+                    from_leader(key_hash(cell.key))  # the other processes join in
                 recommender.fit(dataset.training, watch=watcher)
                 watcher.restore_best()
                 fit_seconds = time.perf_counter() - started
@@ -144,7 +147,13 @@ def run_cell(
         save_model=None if error_line else recommender.save_into,
         traceback=trace,
     )
-    watcher.forget()
+    if record.status == "finished":
+        watcher.forget()  # a failed cell is tried again, and may go on from its last checkpoint
+    elif recommender.parallel and world_size() > 1:
+        raise BenchError(
+            f"{label} failed: {error_line}; the other processes wait inside the fit, so the run "
+            "ends here: mend the cause and start it again, finished cells are kept"
+        )
     return stored
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.datasets.dataset import Dataset
 from bench.device import available_threads, resolve_device
+from bench.distributed import world_size
 from bench.errors import BenchError
 from bench.experiment.provenance import recommender_version
 from bench.experiment.record import CellKey
@@ -80,7 +81,7 @@ class RunOptions:
 
     def protocol(self) -> dict[str, Any]:
         """Give the settings that move a number, for the cell's key."""
-        return {
+        settings: dict[str, Any] = {
             "device": str(resolve_device(self.device).type),
             "threads": self.threads,
             "patience": "half" if self.patience is None else self.patience,
@@ -88,6 +89,8 @@ class RunOptions:
             "sampled": self.sampled,
             "drop_repeats": self.drop_repeats,
         }
+        # Only where there are several, so that the cells of one process keep their names.
+        return settings if world_size() == 1 else settings | {"processes": world_size()}
 
     def evaluated(self, dataset: Dataset) -> Dataset:
         """Give the data set as it is evaluated: without the held-out items of users left out."""
@@ -184,22 +187,23 @@ def plan_cells(
         recommender = registry.recommender(name)
         version = recommender_version(recommender)
         for seed in options.seeds:
-            key = CellKey(
-                dataset=dataset.name,
-                data_hash=dataset.data_hash,
-                split_hash=dataset.split_hash,
-                recommender=name,
-                recommender_version=version,
-                params=dataclasses.asdict(chosen),
-                seed=seed,
-                deterministic=options.deterministic,
-                protocol=options.protocol(),
-            )
             runtime = Runtime(
                 seed=seed,
                 device=options.device,
                 threads=options.threads,
                 deterministic=options.deterministic,
             )
-            cells.append(Cell(key, recommender, chosen, runtime))
+            settled = recommender.settled(chosen, runtime)
+            key = CellKey(
+                dataset=dataset.name,
+                data_hash=dataset.data_hash,
+                split_hash=dataset.split_hash,
+                recommender=name,
+                recommender_version=version,
+                params=dataclasses.asdict(settled),
+                seed=seed,
+                deterministic=options.deterministic,
+                protocol=options.protocol(),
+            )
+            cells.append(Cell(key, recommender, settled, runtime))
     return cells

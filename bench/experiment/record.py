@@ -77,7 +77,9 @@ class CellRecord:
     best_is_last
         Whether that was the last epoch allowed, so that more of them might have done better.
     history
-        Per epoch: epoch, validation_auc, loss.
+        Per epoch: epoch, validation_auc, loss; where the model counts them also `rate`, the
+        training examples (images) per second, and `seconds`, the fit's time until then without
+        validation.
     fit_seconds, evaluation_seconds
         Wall time; the watcher's validation is part of neither: it is `validation_seconds`. Of a fit
         that was resumed, the time since then.

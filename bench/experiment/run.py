@@ -2,13 +2,14 @@
 
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from bench.datasets.dataset import NO_ITEM, Dataset
+from bench.distributed import from_leader, rank
 from bench.errors import BenchError
 from bench.evaluation.oracle import oracle_auc
 from bench.experiment.cell import run_cell
@@ -17,9 +18,18 @@ from bench.experiment.record import CellRecord
 from bench.experiment.store import ResultStore, StoredCell
 from bench.progress import Progress
 
-__all__ = ["RunSummary", "check_evaluable", "dataset_facts", "run_plan"]
+__all__ = [
+    "RunSummary",
+    "check_evaluable",
+    "dataset_facts",
+    "dismiss",
+    "join_fits",
+    "run_plan",
+]
 
 _log = logging.getLogger(__name__)
+
+_NO_MORE = "no more"
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,35 @@ def run_plan(
             _report(stored)
             progress.advance()
     return RunSummary(tuple(made), tuple(skipped))
+
+
+def join_fits(cells: Mapping[str, tuple[Cell, Dataset]]) -> None:
+    """Take part in each fit the leader begins, until it says that there are no more.
+
+    Parameters
+    ----------
+    cells
+        What may come, by the hash of its key.
+
+    Raises
+    ------
+    BenchError
+        The leader begins a cell that this process has not planned: its code, its data or its
+        options differ.
+    """
+    while (name := from_leader("")) != _NO_MORE:
+        if name not in cells:
+            raise BenchError(
+                f"process {rank()} knows no cell {name}: the processes must have the same options, "
+                "data and version of the suite"
+            )
+        cell, dataset = cells[name]
+        cell.recommender(cell.params, runtime=cell.runtime).fit(dataset.training)
+
+
+def dismiss() -> None:
+    """Tell the other processes that there are no more fits."""
+    from_leader(_NO_MORE)
 
 
 def _report(stored: StoredCell) -> None:

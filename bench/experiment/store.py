@@ -3,18 +3,22 @@
 <root>/runs/<data set>/<recommender>/seed<seed>-<key hash>/
     result.json        the record
     per_user.parquet   counts per test user (finished cells)
+    curve.csv          loss, validation AUC and speed per epoch (models with epochs)
     state.npz          the fitted model's state (finished cells)
     error.txt          the traceback (failed cells)
 <root>/unfinished/<key hash>/   checkpoints of a fit that has not ended
 """
 
+import csv
 import dataclasses
 import hashlib
+import io
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -158,8 +162,20 @@ class ResultStore:
                 save_model(temporary)
             if traceback is not None:
                 (temporary / "error.txt").write_text(traceback, encoding="utf-8")
+            if record.history:
+                (temporary / "curve.csv").write_text(_curve(record.history), encoding="utf-8")
             atomic_write_json(temporary / "result.json", record.to_json())
         return StoredCell(folder, record)
+
+
+def _curve(history: Sequence[Mapping[str, Any]]) -> str:
+    """Give the history as CSV; what an epoch has no value of stays empty."""
+    names = list(dict.fromkeys(name for entry in history for name in entry))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    return out.getvalue()
 
 
 def _read_record(folder: Path) -> CellRecord:

@@ -71,6 +71,8 @@ class Watcher:
         self._checkpoint_seconds = checkpoint_seconds
         self._last_checkpoint = time.monotonic()
         self._unsaved: _Snapshot | None = None
+        self._started = time.monotonic()
+        self._seconds_before = 0.0  # of fitting, in the process that was interrupted
         self._best_state: State | None = None
         self._best_auc = -math.inf
         self._best_epoch: int | None = None
@@ -89,7 +91,7 @@ class Watcher:
         """How many epochs were run, those before an interruption included."""
         return int(self.history[-1]["epoch"]) if self.history else 0
 
-    def __call__(self, epoch: int, *, loss: float | None = None) -> bool:
+    def __call__(self, epoch: int, *, loss: float | None = None, rate: float | None = None) -> bool:
         """Note an epoch; see `bench.recommender.Watch`."""
         if loss is not None and not math.isfinite(loss):
             raise BenchError(
@@ -104,7 +106,10 @@ class Watcher:
                 self._best_state = self._recommender.state()
             elif auc is not None:
                 self._without_best += 1
-        self.history.append({"epoch": epoch, "validation_auc": auc, "loss": loss})
+        entry: dict[str, Any] = {"epoch": epoch, "validation_auc": auc, "loss": loss}
+        if rate is not None:
+            entry |= {"rate": rate, "seconds": self._fit_seconds()}
+        self.history.append(entry)
         best = f"best val AUC {self._best_auc:.4f}" if self._best_epoch else ""
         self._progress.advance(1, note=best)
         keep_going = not self._patience or self._without_best < self._patience
@@ -113,6 +118,14 @@ class Watcher:
             if time.monotonic() - self._last_checkpoint >= self._checkpoint_seconds:
                 self.save_checkpoint()
         return keep_going
+
+    def pause(self) -> None:
+        """Write a checkpoint within an epoch if one is due; see `bench.recommender.Watch`."""
+        if self._checkpoint is None:
+            return
+        if time.monotonic() - self._last_checkpoint >= self._checkpoint_seconds:
+            self._unsaved = self._snapshot()
+            self.save_checkpoint()
 
     def restore_best(self) -> None:
         """Give the model the state of its best epoch."""
@@ -156,6 +169,7 @@ class Watcher:
         self.history = notes["history"]
         self.validation_seconds = notes["validation_seconds"]
         self.validation_seconds_before = self.validation_seconds
+        self._seconds_before, self._started = notes["fit_seconds"], time.monotonic()
         self._progress.advance(self.epochs)
         _log.info("%s goes on after epoch %d", self._recommender.name, self.epochs)
         return _part(arrays, "training.")
@@ -164,6 +178,11 @@ class Watcher:
         """Remove the checkpoint: the cell is stored."""
         if self._checkpoint is not None:
             shutil.rmtree(self._checkpoint.parent, ignore_errors=True)
+
+    def _fit_seconds(self) -> float:
+        """Give the wall time of the fit so far, without validation and interruptions."""
+        validated = self.validation_seconds - self.validation_seconds_before
+        return self._seconds_before + time.monotonic() - self._started - validated
 
     def _validate(self) -> float | None:
         started = time.perf_counter()
@@ -189,6 +208,7 @@ class Watcher:
             "best_auc": self._best_auc if self._best_epoch is not None else None,
             "without_best": self._without_best,
             "validation_seconds": self.validation_seconds,
+            "fit_seconds": self._fit_seconds(),
         }
         return _Snapshot(training, self._best_state or {}, notes, len(self.history))
 

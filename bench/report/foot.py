@@ -43,6 +43,7 @@ def table3_foot(
         "ranked against the same items as for All Items."
     )
     lines.extend(line for block in blocks for line in _block_lines(block, metric, ties))
+    lines.extend(_presets(entries))
     lines.extend(entry.remark for entry in entries if entry.remark is not None)
     if ci:
         lines.append(
@@ -189,6 +190,26 @@ def _repeats(block: Block) -> list[str]:
         return []
     counted = f"{count:,} {'user is' if count == 1 else 'users are'} counted"
     return [f"{block.title}: {counted} {whose}; --drop-repeats leaves them out."]
+
+
+def _presets(entries: Sequence[Entry]) -> list[str]:
+    """Say which named preset a model ran with, and with which network on which images."""
+    lines = []
+    for entry in entries:
+        params = entry.newest.key.params
+        if "preset" not in params:
+            continue
+        details = [f"preset {params['preset']}"]
+        if "backbone" in params and "pixels" in params:
+            details.append(
+                f"{params['backbone']} on {params['pixels']} x {params['pixels']} pixels"
+            )
+        if "factors" in params:
+            details.append(f"K = {params['factors']}")
+        if params.get("start", "random") != "random":
+            details.append(f"started from {params['start']}")
+        lines.append(f"{entry.label}: {', '.join(details)}.")
+    return list(dict.fromkeys(lines))
 
 
 def _seeds(entries: Iterable[Entry]) -> str:

@@ -47,15 +47,16 @@ def plugin(tmp_path: Path) -> Path:
 
 
 def test_all_recommenders_end_in_tables_2_and_3(run: Callable[..., Any]) -> None:
-    outcome = run()
+    quick = ("--set", "dvbpr.epochs=2")
+    outcome = run(*quick)
     assert outcome.code == 0
     assert "Data set statistics" in outcome.out
-    for label in ("RAND", "PopRank", "WARP", "BPR-MF", "VisRank", "FM", "VBPR", "Oracle"):
+    for label in ("RAND", "PopRank", "WARP", "BPR-MF", "VisRank", "FM", "VBPR", "DVBPR", "Oracle"):
         assert label in outcome.out
-    assert "7 made, 0 failed" in outcome.err
-    again = run()
+    assert "8 made, 0 failed" in outcome.err
+    again = run(*quick)
     assert again.code == 0
-    assert "skipped 7 finished cells (--force redoes them)" in again.err
+    assert "skipped 8 finished cells (--force redoes them)" in again.err
     assert again.out == outcome.out
     forced = run("--recommenders", "poprank", "--force")
     assert "1 made" in forced.err

@@ -1,0 +1,151 @@
+"""Finished cells as models again: loaded from the result store, ready to score."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.datasets.dataset import Dataset
+from bench.errors import BenchError
+from bench.experiment.provenance import recommender_version
+from bench.experiment.record import CellRecord
+from bench.experiment.store import ResultStore, StoredCell
+from bench.recommender import Recommender, Runtime
+from bench.registry import Registry
+
+__all__ = ["LoadedModel", "finished_cells", "load_model"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A fitted model and the record of the cell it comes from."""
+
+    record: CellRecord
+    model: Recommender
+
+
+def finished_cells(
+    store: ResultStore,
+    dataset: Dataset,
+    registry: Registry,
+    *,
+    names: Sequence[str] = (),
+    seed: int | None = None,
+) -> list[StoredCell]:
+    """Pick one finished cell per recommender: the newest that was fitted on just these data.
+
+    Parameters
+    ----------
+    store
+        Where cells lie.
+    dataset
+        The data set; cells of other contents or splits under its name do not count.
+    registry
+        Says in which order recommenders stand.
+    names
+        Which recommenders, in this order; all that have a finished cell by default.
+    seed
+        Only cells of this seed.
+
+    Raises
+    ------
+    BenchError
+        There is no such cell; the message says what is there and what makes one.
+    """
+    of_seed = "" if seed is None else f" with seed {seed}"
+    newest: dict[str, StoredCell] = {}
+    other_data = False
+    for cell in store.cells(dataset.name):
+        key = cell.record.key
+        if cell.record.status != "finished" or seed not in (None, key.seed):
+            continue
+        if (key.data_hash, key.split_hash) != (dataset.data_hash, dataset.split_hash):
+            other_data = True
+            continue
+        best = newest.get(key.recommender)
+        if best is None or _made(cell) > _made(best):
+            newest[key.recommender] = cell
+    for name in names:
+        registry.recommender(name)  # an unknown name gets its own message
+    missing = [name for name in names if name not in newest]
+    if missing or not newest:
+        what = f"of {missing[0]} " if missing else ""
+        there = f"; finished there: {', '.join(newest)}" if newest else ""
+        if other_data:
+            there += "; what is stored for other contents of that data set does not count"
+        run = f"bench run --dataset {dataset.name}"
+        if missing:
+            run += f" --recommenders {','.join(missing)}"
+        if seed is not None:
+            run += f" --seed {seed}"
+        raise BenchError(
+            f"no finished cell {what}on {dataset.name}{of_seed} under {store.root}{there}; "
+            f"`{run}` makes it"
+        )
+    order = list(names) or _in_column_order(newest, registry)
+    return [newest[name] for name in order]
+
+
+def load_model(
+    cell: StoredCell, dataset: Dataset, registry: Registry, *, device: str, threads: int
+) -> LoadedModel:
+    """Make the recommender of a finished cell and give it what it had learnt.
+
+    A cell made by other code than is installed is loaded all the same, with a warning.
+
+    Raises
+    ------
+    BenchError
+        The recommender is not installed, its hyper-parameters are others now, or the stored state
+        is missing or damaged.
+    """
+    key = cell.record.key
+    recommender = registry.recommender(key.recommender)
+    if recommender_version(recommender) != key.recommender_version:
+        _log.warning(
+            "%s (seed %d) was fitted by other code (%s); `bench run` fits it anew",
+            key.recommender,
+            key.seed,
+            key.recommender_version,
+        )
+    try:
+        params = recommender.Params(**{k: _as_given(v) for k, v in key.params.items()})
+    except (TypeError, ValueError) as error:
+        raise BenchError(
+            f"{cell.folder}: the hyper-parameters are not those of {key.recommender} any more "
+            f"({error}); `bench run` fits it anew"
+        ) from None
+    runtime = Runtime(
+        seed=key.seed, device=device, threads=threads, deterministic=key.deterministic
+    )
+    model = recommender(params, runtime=runtime)
+    try:
+        model.load(cell.folder, dataset.training)
+    except BenchError:
+        raise
+    except Exception as error:  # a damaged file, or a state that this code cannot read
+        raise BenchError(
+            f"{cell.folder}: the stored model cannot be loaded ({type(error).__name__}: "
+            f"{' '.join(str(error).split())}); `bench run --force` fits it anew"
+        ) from error
+    return LoadedModel(cell.record, model)
+
+
+def _made(cell: StoredCell) -> str:
+    return str(cell.record.provenance.get("finished_at", ""))
+
+
+def _in_column_order(cells: dict[str, StoredCell], registry: Registry) -> list[str]:
+    names = registry.recommender_names()
+    known = [name for name in names if name in cells]
+    unknown = [name for name in cells if name not in names]
+    if unknown:
+        _log.warning("left out, for they are not installed: %s", ", ".join(unknown))
+    return known
+
+
+def _as_given(value: Any) -> Any:
+    """Turn a list, as JSON gives it, into the tuple that a hyper-parameter was."""
+    return tuple(_as_given(part) for part in value) if isinstance(value, list) else value
