@@ -152,7 +152,7 @@ PRESETS = [
     ("paper", {}),
     ("release", {"n_negatives": 2}),
     ("slim", {"n_negatives": 6, "shift": 2}),
-    ("slim", {"micro_batch": 5, "backbone": "resnet-18", "pixels": PIXELS}),
+    ("slim", {"micro_batch": 20, "backbone": "resnet-18", "batch_size": 18}),
 ]
 
 
