@@ -126,22 +126,23 @@ class Encoder:
         head
             Given Φ, float32 (n, K), gives the gradient of the loss with respect to it.
         """
-        size = self.micro_batch or max(len(items), 1)
+        n = len(items)
+        n_parts = -(-n // (self.micro_batch or max(n, 1)))
         batch = self._images.batch(torch.from_numpy(items))
         self.network.train()
-        if len(items) <= size:
+        if n_parts <= 1:
             outputs = self._pass(batch, part)
             outputs.backward(head(outputs.detach()))  # type: ignore[no-untyped-call]
             return
-        starts = range(0, len(items), size)
+        # Sizes that differ by one at most: no part is left too small for its own statistics.
+        parts = [slice(k * n // n_parts, (k + 1) * n // n_parts) for k in range(n_parts)]
+        within = [slice(part.start + each.start, part.start + each.stop) for each in parts]
         with torch.no_grad():
-            blocks = [
-                self._pass(batch[at : at + size], self._rows(part, at, size)) for at in starts
-            ]
+            blocks = [self._pass(batch[a], b) for a, b in zip(parts, within, strict=True)]
         gradient = head(torch.cat(blocks))
-        for at in starts:
-            outputs = self._pass(batch[at : at + size], self._rows(part, at, size))
-            outputs.backward(gradient[at : at + size])  # type: ignore[no-untyped-call]
+        for each, rows in zip(parts, within, strict=True):
+            outputs = self._pass(batch[each], rows)
+            outputs.backward(gradient[each])  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
         """End the thread that prepares images, if there is one."""
@@ -198,7 +199,3 @@ class Encoder:
     def _normalised(self, batch: Tensor) -> Tensor:
         # Bytes lie on 256 steps of 1/127.5, which 8 bits of mantissa hold to half a step.
         return normalise(batch, torch.bfloat16 if self._precision == "bf16" else torch.float32)
-
-    @staticmethod
-    def _rows(part: slice, at: int, size: int) -> slice:
-        return slice(part.start + at, min(part.start + at + size, part.stop))

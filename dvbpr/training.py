@@ -52,7 +52,7 @@ def start_network(settings: Settings, seed: int) -> Backbone:
 def network_state(network: nn.Module) -> State:
     """Copy parameters and running statistics to NumPy."""
     return {
-        name: np.ascontiguousarray(value.detach().cpu().numpy()).copy()
+        name: value.detach().cpu().numpy().copy(order="C")
         for name, value in network.state_dict().items()
     }
 

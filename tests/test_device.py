@@ -126,3 +126,12 @@ def test_threads_are_given_back() -> None:
     with pytest.raises(KeyError), torch_threads(before + 1):
         raise KeyError
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_each_process_of_torchrun_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    for local, index in (("0", 0), ("1", 1), ("3", 1)):
+        monkeypatch.setenv("LOCAL_RANK", local)
+        assert resolve_device("auto") == resolve_device("cuda") == torch.device("cuda", index)
+        assert resolve_device("cuda:0") == torch.device("cuda", 0)
+        assert resolve_device("cpu") == torch.device("cpu")

@@ -35,6 +35,8 @@ def words(data_dir: Path, results: Path) -> list[str]:
         "vbpr.batch_size=8",
         "--set",
         "fm.epochs=300",
+        "--set",
+        "dvbpr.epochs=3",
     ]
 
 

@@ -136,6 +136,12 @@ def test_baselines_alone_load_no_model_library(tmp_path: Path) -> None:
     assert not loaded & {"dvbpr", "torch", "lightfm", "implicit"}
 
 
+def test_dvbprs_model_and_presets_load_no_pytorch(tmp_path: Path) -> None:
+    loaded = loaded_after(importing(["dvbpr.model", "dvbpr.presets"]), folder=tmp_path)
+    assert "dvbpr" in loaded
+    assert not loaded & {"baselines", "torch"}
+
+
 def test_help_tables_and_reports_load_no_pytorch(tmp_path: Path) -> None:
     report = [
         name for name in modules("bench") if name.startswith(("bench.report", "bench.cli.main"))

@@ -274,3 +274,63 @@ def test_a_checkpoint_that_cannot_be_written_ends_the_run(
     with pytest.raises(StorageError, match="the disk is full"):
         run(Scripted)
     assert not list(tmp_path.rglob("result.json"))
+
+
+class Pausing(Scripted):
+    """Pauses within epochs, fails in epoch `crash_at`, tells its speed."""
+
+    def _fit(self, dataset: Any, watch: Any) -> None:
+        stored = watch.resume()
+        self._strength, self._epoch = 1.0, int(stored["epoch"]) if stored else 0
+        self.resumed_from = self._epoch
+        while self._epoch < self.params.epochs:
+            watch.pause()
+            if self._epoch + 1 == self.params.crash_at:
+                raise BenchError("no more memory")
+            self._epoch += 1
+            watch(self._epoch, loss=1.0 / self._epoch, rate=100.0 * self._epoch)
+
+
+def test_a_failed_fit_keeps_its_checkpoint_and_goes_on_from_it(
+    run: Callable[..., StoredCell], tmp_path: Path
+) -> None:
+    resumed: list[int] = []
+
+    class Recovering(Pausing):
+        def _fit(self, dataset: Any, watch: Any) -> None:
+            try:
+                super()._fit(dataset, watch)
+            finally:
+                resumed.append(self.resumed_from)
+
+    params = ScriptParams(epochs=4, crash_at=3)
+    failed = run(Recovering, params)
+    assert failed.record.error == "no more memory"
+    (folder,) = tmp_path.glob("unfinished/*")
+    run(Recovering, params)
+    assert resumed == [0, 2]
+    assert folder.exists()
+
+
+def test_a_pause_writes_a_checkpoint_only_when_one_is_due(
+    run: Callable[..., StoredCell], tmp_path: Path
+) -> None:
+    params = ScriptParams(epochs=4, crash_at=1)
+    run(Pausing, params, RunOptions(threads=1, checkpoint_seconds=3600.0))
+    assert not list(tmp_path.glob("unfinished/*"))
+    run(Pausing, params)  # before the first epoch is over
+    assert len(list(tmp_path.glob("unfinished/*/checkpoint.npz"))) == 1
+
+
+def test_the_curve_lies_beside_the_record(run: Callable[..., StoredCell]) -> None:
+    stored = run(Pausing, ScriptParams(epochs=3))
+    lines = (stored.folder / "curve.csv").read_text().splitlines()
+    assert lines[0] == "epoch,validation_auc,loss,rate,seconds"
+    rows = [[float(cell) for cell in line.split(",")] for line in lines[1:]]
+    assert [row[0] for row in rows] == [1, 2, 3]
+    assert [row[2] for row in rows] == [1.0, 1 / 2, 1 / 3]
+    assert [row[3] for row in rows] == [100.0, 200.0, 300.0]
+    assert rows[0][4] <= rows[1][4] <= rows[2][4] < stored.record.fit_seconds + 1
+    assert not (run(PopRank).folder / "curve.csv").exists()
+    plain = (run(Scripted).folder / "curve.csv").read_text().splitlines()
+    assert plain[0] == "epoch,validation_auc,loss"
