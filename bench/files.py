@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import socket
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,10 +26,13 @@ __all__ = [
     "atomic_folder",
     "atomic_write_bytes",
     "atomic_write_json",
+    "one_at_a_time",
     "sha256_of_arrays",
     "sha256_of_file",
     "temporary_prefix",
 ]
+
+_log = logging.getLogger(__name__)
 
 
 def _fsync_tree(folder: Path) -> None:
@@ -137,6 +143,45 @@ def atomic_write_json(target: Path, value: Any) -> None:
     """Write `value` as indented JSON; NaN and infinities are refused, because JSON has none."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     atomic_write_bytes(target, (text + "\n").encode())
+
+
+@contextmanager
+def one_at_a_time(lock: Path, doing: str) -> Iterator[None]:
+    """Let one process at a time into the block; a process that ends, however, is out of it.
+
+    Where the system or the file system has no such locks several come in at once: what the block
+    writes must be safe without (renamed into place whole) and is then made more than once.
+
+    Parameters
+    ----------
+    lock
+        An empty file, made for this and left there.
+    doing
+        What the process inside does, for whoever waits: "the images are being decoded".
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    with user_io_errors("write", lock):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        handle = lock.open("wb")
+    with handle:
+        waiting = False
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if not waiting:
+                    _log.info("%s by another process; waiting for it", doing)
+                waiting = True
+                time.sleep(0.1)
+            except OSError:
+                break
+            else:
+                break
+        yield
 
 
 def sha256_of_file(path: Path) -> str:

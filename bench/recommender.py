@@ -319,7 +319,9 @@ class Recommender(ABC):
         """Become the model saved in `folder`; `dataset` is the one it was fitted on."""
         with (
             user_io_errors("read the model", folder),
-            np.load(folder / "state.npz", allow_pickle=False) as stored,
+            # Opened here: NumPy would leave a damaged file open.
+            (folder / "state.npz").open("rb") as file,
+            np.load(file, allow_pickle=False) as stored,
         ):
             arrays = dict(stored.items())
         n_users, n_items = (int(count) for count in arrays.pop("bench.shape"))

@@ -6,12 +6,13 @@ learnt is kept beside the decoded images, so that it is trained once per setting
 """
 
 import hashlib
+import io
 import json
 import logging
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +20,12 @@ import numpy.typing as npt
 from bench.datasets.dataset import TrainingSet
 from bench.device import resolve_device, torch_threads
 from bench.errors import BenchError
-from bench.files import atomic_folder
+from bench.files import atomic_folder, one_at_a_time, sha256_of_file
 from bench.progress import Progress
 from bench.recommender import Runtime
 from bench.rng import child_generator, child_seed
 from dvbpr.images import DeviceImages, normalise, open_images
-from dvbpr.torch_tools import autocast
+from dvbpr.torch_tools import autocast, has_fast_bf16
 
 if TYPE_CHECKING:
     import torch
@@ -167,6 +168,7 @@ def pretrain(
     backbone: str,
     *,
     runtime: Runtime,
+    pixels: int | None = None,
     settings: ClassifierSettings | None = None,
 ) -> Pretrained:
     """Train a backbone to name the categories of a data set's photographs, or recall it.
@@ -179,6 +181,8 @@ def pretrain(
         Name of the network, one of `dvbpr.backbones.BACKBONES`.
     runtime
         Seed, device and threads.
+    pixels
+        Side of the images; by default what the network was made for.
     settings
         How; by default as `ClassifierSettings` says.
 
@@ -192,22 +196,23 @@ def pretrain(
     images = dataset.images
     assert images is not None
     device = resolve_device(runtime.device)
-    folder = None
-    if images.cache is not None:
-        key = _key(dataset, backbone, runtime.seed, device.type, runtime.threads, settings)
-        folder = images.cache / f"classifier-{backbone}-{key}"
-        found = _stored(folder)
-        if found is not None:
-            return found
-    with torch_threads(runtime.threads):
-        made = _train(dataset, labels, backbone, runtime.seed, device, settings)
-    _log.info("classifier of %s: %s", dataset.name, made.report)
-    if folder is not None:
-        with atomic_folder(folder) as temporary:
-            np.savez(temporary / "weights.npz", **made.weights)  # type: ignore[arg-type]
-            digest = hashlib.sha256((temporary / "weights.npz").read_bytes()).hexdigest()
-            content = {"sha256": digest, "report": asdict(made.report)}
-            (temporary / "report.json").write_text(json.dumps(content), encoding="utf-8")
+
+    def train() -> Pretrained:
+        with torch_threads(runtime.threads):
+            made = _train(dataset, labels, backbone, pixels, runtime.seed, device, settings)
+        _log.info("classifier of %s: %s", dataset.name, made.report)
+        return made
+
+    if images.cache is None:
+        return train()
+    key = _key(dataset, backbone, pixels, runtime, device, settings)
+    folder = images.cache / f"classifier-{backbone}-{key}"
+    # Of several processes that train one model, one trains the classifier for all.
+    with one_at_a_time(images.cache / f"{folder.name}.lock", "a classifier is being trained"):
+        made = _stored(folder)
+        if made is None:
+            made = train()
+            _store(folder, made)
     return made
 
 
@@ -226,6 +231,7 @@ def _train(
     dataset: TrainingSet,
     labels: npt.NDArray[np.int64],
     backbone: str,
+    pixels: int | None,
     seed: int,
     device: "torch.device",
     settings: ClassifierSettings,
@@ -237,7 +243,11 @@ def _train(
 
     generator = torch.Generator().manual_seed(child_seed(seed, "classifier", "start"))
     network = build_backbone(
-        backbone, len(dataset.category_names), dropout=settings.dropout, generator=generator
+        backbone,
+        len(dataset.category_names),
+        dropout=settings.dropout,
+        pixels=pixels,
+        generator=generator,
     ).to(device)
     order = child_generator(seed, "classifier", "held out").permutation(len(labels))
     n_held_out = min(max(1, round(settings.held_out * len(labels))), len(labels) - 1)
@@ -266,7 +276,7 @@ def _train(
                 batch = augment(batch, rng, settings.shift)
                 for layer in dropouts(network):
                     layer.draw(len(items), masks)
-                with autocast(device):
+                with autocast(device, _precision(device)):
                     logits = network(normalise(batch))
                 loss = functional.cross_entropy(
                     logits.float(),
@@ -323,21 +333,17 @@ def augment(batch: "Tensor", rng: np.random.Generator, shift: float) -> "Tensor"
     """
     import torch
 
+    from dvbpr.encoder import moved
+
     n, _, height, width = batch.shape
 
-    def places(side: int, mirror: bool) -> npt.NDArray[np.int64]:
+    def steps(side: int) -> npt.NDArray[np.int64]:
         reach = int(shift * side)
-        moved = np.arange(side) + rng.integers(-reach, reach + 1, size=(n, 1))
-        moved = moved.clip(0, side - 1)
-        if mirror:
-            moved = np.where(rng.random((n, 1)) < 0.5, side - 1 - moved, moved)
-        return moved
+        return rng.integers(-reach, reach + 1, size=n)
 
-    rows = torch.from_numpy(places(height, mirror=False)).to(batch.device)
-    columns = torch.from_numpy(places(width, mirror=True)).to(batch.device)
-    image = torch.arange(n, device=batch.device)[:, None, None]
-    moved = batch.permute(0, 2, 3, 1)[image, rows[:, :, None], columns[:, None, :]]
-    return moved.permute(0, 3, 1, 2)
+    draws = (rng.random(n) < 0.5, steps(height), steps(width))
+    mirrored, down, right = (torch.from_numpy(draw).to(batch.device) for draw in draws)
+    return moved(batch, mirrored, down, right)
 
 
 def _accuracy(
@@ -382,6 +388,11 @@ def _rate(done: float) -> float:
     return 0.5 + 0.5 * math.cos(math.pi * (done - 0.1) / 0.9)
 
 
+def _precision(device: "torch.device") -> Literal["float32", "bf16"]:
+    """Train in the precision that is fast here; it is part of a stored classifier's name."""
+    return "bf16" if has_fast_bf16(device) else "float32"
+
+
 def _is_kept(name: str) -> bool:
     return not name.startswith(_LAST)
 
@@ -389,9 +400,9 @@ def _is_kept(name: str) -> bool:
 def _key(
     dataset: TrainingSet,
     backbone: str,
-    seed: int,
-    device: str,
-    threads: int,
+    pixels: int | None,
+    runtime: Runtime,
+    device: "torch.device",
     settings: ClassifierSettings,
 ) -> str:
     """Hash everything that moves a weight, this package's code and PyTorch's version included."""
@@ -402,15 +413,25 @@ def _key(
         code.update(path.read_bytes())
     content = {
         "backbone": backbone,
+        "pixels": pixels,
         "categories": dataset.category_names,
-        "seed": seed,
-        "device": device,
-        "threads": threads,
+        "seed": runtime.seed,
+        "device": device.type,
+        "precision": _precision(device),
+        "threads": runtime.threads,
         "settings": asdict(settings),
         "code": code.hexdigest(),
         "torch": torch.__version__,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _store(folder: Path, made: Pretrained) -> None:
+    with atomic_folder(folder) as temporary:
+        np.savez(temporary / "weights.npz", **made.weights)  # type: ignore[arg-type]  # names
+        digest = sha256_of_file(temporary / "weights.npz")
+        content = {"sha256": digest, "report": asdict(made.report)}
+        (temporary / "report.json").write_text(json.dumps(content), encoding="utf-8")
 
 
 def _stored(folder: Path) -> Pretrained | None:
@@ -422,7 +443,7 @@ def _stored(folder: Path) -> Pretrained | None:
         whole = (folder / "weights.npz").read_bytes()
         if hashlib.sha256(whole).hexdigest() != content["sha256"]:
             raise ValueError("the weights do not match their hash")
-        with np.load(folder / "weights.npz", allow_pickle=False) as stored:
+        with np.load(io.BytesIO(whole), allow_pickle=False) as stored:
             return Pretrained(dict(stored.items()), ClassifierReport(**content["report"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         _log.warning("%s: %s; training the classifier again", folder, " ".join(str(error).split()))

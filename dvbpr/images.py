@@ -14,10 +14,7 @@ import json
 import logging
 import math
 import shutil
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +25,7 @@ import numpy.typing as npt
 from bench.datasets.dataset import Images, TrainingSet
 from bench.device import available_threads
 from bench.errors import BenchError, StorageError, user_io_errors
-from bench.files import atomic_file, atomic_write_json
+from bench.files import atomic_file, atomic_write_json, one_at_a_time
 from bench.progress import Progress
 from dvbpr.device_images import DeviceImages, normalise
 
@@ -115,7 +112,7 @@ def open_images(
         return found
     with user_io_errors("write decoded images", images.cache):
         images.cache.mkdir(parents=True, exist_ok=True)
-    with _alone(path.with_suffix(".lock")):
+    with one_at_a_time(path.with_suffix(".lock"), "the images are being decoded"):
         # Another process may have made it while this one waited.
         found = _valid(path, key, threads, say=True)
         if found is not None:
@@ -323,35 +320,6 @@ def _hash_of(array: npt.NDArray[np.uint8], threads: int) -> str:
     parallel = Parallel(n_jobs=threads, backend="threading")
     digests = parallel(delayed(block)(at) for at in range(0, len(content), _HASH_BLOCK))
     return hashlib.sha256(b"".join(digests)).hexdigest()
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold the lock file `path`; it is free again when this process ends, however it ends.
-
-    Where the system or the file system has no such locks, several processes may each make the
-    cache: slower, and as safe, for it is renamed into place whole and checked by hash.
-    """
-    if sys.platform == "win32":
-        yield
-        return
-    import fcntl
-
-    with user_io_errors("write decoded images", path), path.open("wb") as handle:
-        waiting = False
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if not waiting:
-                    _log.info("another process is decoding the images; waiting for it")
-                waiting = True
-                time.sleep(0.1)
-            except OSError:
-                break
-            else:
-                break
-        yield
 
 
 def _pillow_version() -> str:

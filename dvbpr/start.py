@@ -42,7 +42,7 @@ def starting_network(
     if settings.start == "random" or resumed:
         return network
     if settings.start == "classifier":
-        learnt = pretrain(dataset, settings.backbone, runtime=runtime)
+        learnt = pretrain(dataset, settings.backbone, runtime=runtime, pixels=settings.pixels)
         learnt.start(network)
         _log.info("dvbpr starts from a classifier: %s", learnt.report)
     else:

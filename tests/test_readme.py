@@ -81,8 +81,11 @@ def test_what_the_commands_write_is_there(folder: Path) -> None:
     assert r"\toprule" in (folder / "table3.tex").read_text()
     assert {path.name for path in (folder / "results" / "runs").iterdir()} == {
         "photos",
+        "seen",
         "synthetic_fashion",
     }
+    assert (folder / "user.png").read_bytes().startswith(b"\x89PNG")
+    assert len(np.load(folder / "seen.npy")) == 150
 
 
 def test_hyper_parameters_and_options_in_the_text_exist() -> None:

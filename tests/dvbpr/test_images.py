@@ -20,6 +20,7 @@ from bench.datasets.library import stored_names
 from bench.datasets.reader import open_dataset
 from bench.datasets.record import read_record
 from bench.errors import BenchError, StorageError
+from bench.files import one_at_a_time
 from dvbpr import images as module
 from dvbpr.images import open_images
 
@@ -351,7 +352,7 @@ def test_a_second_thread_of_work_waits_and_finds_it_done(
     dataset.images.cache.mkdir(parents=True)
     path = dataset.images.cache / "images-12-bilinear.lock"
     found: list[np.ndarray] = []
-    with caplog.at_level(logging.INFO), module._alone(path):
+    with caplog.at_level(logging.INFO), one_at_a_time(path, "the work is being done"):
         waiting = threading.Thread(target=lambda: found.append(open_images(dataset, 12)))
         waiting.start()
         deadline = time.monotonic() + 30
