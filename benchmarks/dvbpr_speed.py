@@ -1,7 +1,7 @@
 """Images per second of DVBPR's training, where the time of a step goes, share of the peak.
 
     python benchmarks/dvbpr_speed.py --device cuda
-    python benchmarks/dvbpr_speed.py --device cpu --presets slim --precision float32 --precision bf16
+    python benchmarks/dvbpr_speed.py --device cpu --presets slim
 
 Images and purchases are drawn at random: no number of a step depends on them. Work is counted in
 multiply-adds by hand, from the layers' shapes: a forward pass has one per weight and output place,

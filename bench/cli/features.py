@@ -76,7 +76,7 @@ def features(
     force: bool,
     plugins: tuple[Path, ...],
     results: Path,
-    data: Path | None,
+    data_dir: Path | None,
 ) -> None:
     """Compute features of a data set's images, for VBPR, FM and VisRank.
 
@@ -97,7 +97,7 @@ def features(
         raise BenchError("say where the features go: --output FILE.npy, --as NEW, or both")
     if output is not None and output.suffix != ".npy":
         raise BenchError(f"--output {output}: what is written is .npy; let the name end so")
-    data_dir = data or default_data_dir()
+    data_dir = data_dir or default_data_dir()
     if new_name is not None:
         check_name(new_name, data_dir, force=force)
         if new_name == name:

@@ -50,7 +50,7 @@ def recommend(
     device: str,
     plugins: tuple[Path, ...],
     results: Path,
-    data: Path | None,
+    data_dir: Path | None,
 ) -> None:
     """Print what a user bought and what each stored model recommends to her.
 
@@ -68,7 +68,7 @@ def recommend(
 
     registry = Registry(plugins)
     resolve_device(device)
-    dataset = find(name, data or default_data_dir(), registry)
+    dataset = find(name, data_dir or default_data_dir(), registry)
     user = recommendations.find_user(dataset, user_id)
     if output is not None and dataset.training.images is None:
         raise BenchError(f"{name} has no images to draw; leave out --output for the text")

@@ -307,30 +307,6 @@ def test_a_finished_fit_is_resumed_without_another_epoch() -> None:
     np.testing.assert_array_equal(model.score(range(90)), resumed.score(range(90)))
 
 
-def uneven_trainer(sampling: Any, seed: int) -> _Trainer:
-    """Three users with 1, 10 and 4000 items and one with none."""
-    owned = [[5], list(range(10)), [], list(range(4000))]
-    data = training_set(owned, 4001, np.ones((4001, 2), dtype=np.float32))
-    return _Trainer(data, VbprParams(sampling=sampling), seed=seed, device="cpu")
-
-
-def test_sampling_users_is_uniform_over_users_and_then_over_their_items() -> None:
-    users, items = uneven_trainer("users", 3)._draw(np.random.default_rng(3))
-    assert len(users) == 4011
-    drawn = np.bincount(users, minlength=4)
-    assert drawn[2] == 0
-    assert chisquare(drawn[[0, 1, 3]]).pvalue > 0.001
-    assert set(items[users == 0]) == {5}
-    assert chisquare(np.bincount(items[users == 1], minlength=10)).pvalue > 0.001
-
-
-def test_sampling_pairs_takes_each_once() -> None:
-    trainer = uneven_trainer("pairs", 3)
-    users, items = trainer._draw(np.random.default_rng(3))
-    assert np.bincount(users, minlength=4).tolist() == [1, 10, 0, 4000]
-    assert len(set(zip(users.tolist(), items.tolist(), strict=True))) == 4011
-
-
 @pytest.mark.parametrize("sampling", ["pairs", "users"])
 def test_no_training_pairs_at_all(sampling: Any) -> None:
     data = training_set([[], []], 3, np.ones((3, 2), dtype=np.float32))

@@ -74,7 +74,7 @@ def test_one_result_folder_holds_everything(run: Callable[..., Any], tmp_path: P
     ]
     for folder in folders:
         names = {path.name for path in folder.iterdir()}
-        assert names == {"result.json", "per_user.parquet", "state.npz"}
+        assert names == {"result.json", "per_user.parquet", "state.npz", "curve.csv"}
     record = json.loads((folders[-1] / "result.json").read_text())
     assert record["key"]["params"]["epochs"] == record["epochs"] == 3
     assert record["dataset_facts"]["split_rule"] == "by hand"

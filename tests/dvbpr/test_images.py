@@ -288,14 +288,17 @@ def test_memory_does_not_grow_with_the_catalogue(
 
 
 MAKE = """
-import sys, numpy as np
+import sys, time, numpy as np
 from pathlib import Path
+from bench.progress import Progress
 from bench.datasets.dataset import Images, Interactions, TrainingSet
 from dvbpr.images import open_images
 folder = Path(sys.argv[1])
 encoded = [(folder / f"{k}").read_bytes() for k in range(40)] * 20
 images = Images(encoded, cache=folder / ".cache" / "d")
 train = Interactions.from_pairs(np.array([0]), np.array([0]), n_users=1, n_items=800)
+if len(sys.argv) > 2:  # as if decoding took long, so that there is time to stop it
+    Progress.advance = lambda self, steps=1, note="": time.sleep(float(sys.argv[2]))
 sys.stderr.write("ready\\n"); sys.stderr.flush()
 array = open_images(TrainingSet(name="photos", train=train, images=images), 48)
 sys.stdout.write(str(int(array.sum(dtype=np.int64))))
@@ -329,7 +332,7 @@ def test_a_process_that_is_stopped_leaves_nothing_to_trust(
     call: list[str], tmp_path: Path, how: signal.Signals
 ) -> None:
     cache = tmp_path / ".cache" / "d"
-    process = subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen([*call, "30"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 60
     while not list(cache.glob(".tmp-*")) and time.monotonic() < deadline:
         time.sleep(0.002)

@@ -10,7 +10,7 @@ import pytest
 from bench.datasets.dataset import Dataset
 from bench.errors import BenchError
 from bench.experiment.models import finished_cells, load_model
-from bench.experiment.plan import Cell, RunOptions, parse_settings, plan_cells
+from bench.experiment.plan import Cell, RunOptions, parse_settings, plan_cells, plan_params
 from bench.experiment.run import run_plan
 from bench.experiment.store import ResultStore, StoredCell
 from bench.registry import Registry
@@ -32,7 +32,8 @@ def run(toy_dataset: Dataset, store: ResultStore) -> Callable[..., None]:
         settings: tuple[str, ...] = (),
     ) -> None:
         options = RunOptions(seeds=seeds, device="cpu", threads=1)
-        cells: list[Cell] = plan_cells(dataset, names, REGISTRY, options, parse_settings(settings))
+        params = plan_params(names, REGISTRY, parse_settings(settings))
+        cells: list[Cell] = plan_cells(dataset, params, REGISTRY, options)
         run_plan(cells, dataset, title="Toy", options=options, store=store)
 
     return go

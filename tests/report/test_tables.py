@@ -252,6 +252,15 @@ def test_chosen_configuration_is_said(add_cell):
     assert "2 configurations are stored; shown is the one made last (k=10)." in foot(table)
 
 
+def test_foot_says_which_preset_ran(add_cell):
+    params = {"preset": "slim", "backbone": "slim", "pixels": 64, "factors": 50, "start": "random"}
+    table = table3([add_cell("dvbpr", label="DVBPR", params=params), add_cell("vbpr")])
+    assert "DVBPR: preset slim, slim on 64 x 64 pixels, K = 50." in foot(table)
+    assert foot(table).count("preset") == 1
+    other = add_cell("dvbpr", label="DVBPR", params=params | {"start": "classifier"}, seed=1)
+    assert "K = 50, started from classifier." in foot(table3([other]))
+
+
 ORACLE = {"oracle_auc": {"all": {"strict": 0.91, "half": 0.92}, "cold": {"strict": 0.88}}}
 
 
