@@ -124,13 +124,20 @@ def test_a_file_that_is_replaced_between_opening_and_locking_is_not_the_lock(
     assert not path.exists()
 
 
+@pytest.fixture
+def _propagating(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The command line switches propagation off for the whole process. Switched on before the test
+    # begins: pytest listens to a logger itself that does not propagate then.
+    monkeypatch.setattr(logging.getLogger("bench"), "propagate", True)
+
+
+@pytest.mark.usefixtures("_propagating")
 def test_file_systems_without_locks_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def none(file: BinaryIO) -> None:
         raise OSError(errno.ENOSYS, "Function not implemented")
 
-    monkeypatch.setattr(logging.getLogger("bench"), "propagate", True)
     monkeypatch.setattr(bench.datasets.lock, "_take", none)
     with only_process(tmp_path / "x.lock", "work"):
         pass
