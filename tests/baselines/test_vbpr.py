@@ -8,7 +8,6 @@ import numpy.typing as npt
 import pytest
 import torch
 from fitting import Recorder, auc, cpu, planted_blocks, training_set
-from scipy.stats import chisquare
 
 from baselines.features import FeatureScaling
 from baselines.vbpr import Vbpr, VbprParams, _Trainer
