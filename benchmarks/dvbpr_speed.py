@@ -27,7 +27,8 @@ from bench.experiment.provenance import describe_machine
 from dvbpr.backbones import BACKBONES
 from dvbpr.presets import DvbprParams, Settings
 from dvbpr.torch_tools import has_fast_bf16
-from dvbpr.training import Trainer, start_network
+from dvbpr.training import Trainer
+from dvbpr.weights import start_network
 
 PEAK_BF16 = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "A10": 125e12}
 """Dense bf16 FLOP/s of data sheets, by a part of the GPU's name; SXM modules of H100 and H200."""

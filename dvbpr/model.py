@@ -83,7 +83,7 @@ class Dvbpr(FactorRecommender):
         """Copy user rows, the network, and the item factors, which spare a load all encoding."""
         if self._trainer is None:
             return {name: value.copy() for name, value in self._learnt.items()}
-        from dvbpr.training import network_state
+        from dvbpr.weights import network_state
 
         factors = self.factors()
         network, _ = self._trainer.evaluated()
@@ -100,19 +100,12 @@ class Dvbpr(FactorRecommender):
         """Give the activations before the network's last layer: float16 (n_items, d)."""
         from dvbpr.features import features_of
         from dvbpr.images import open_images
-        from dvbpr.training import load_network, start_network
+        from dvbpr.weights import load_network, part_of, start_network
 
         self._check_fitted()
         settings, device = self.settings, resolve_device(self.runtime.device)
         network = start_network(settings, self.runtime.seed)
-        load_network(
-            network,
-            {
-                name.removeprefix("network."): value
-                for name, value in self._learnt.items()
-                if name.startswith("network.")
-            },
-        )
+        load_network(network, part_of(self._learnt, "network."))
         with torch_threads(self.runtime.threads):
             images = open_images(dataset, settings.pixels, threads=self.runtime.threads)
             return features_of(network.to(device), images, device)

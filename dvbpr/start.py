@@ -12,7 +12,7 @@ from bench.recommender import Runtime, State
 from dvbpr.backbones import Backbone
 from dvbpr.classifier import pretrain
 from dvbpr.presets import Settings
-from dvbpr.training import load_network, network_state, start_network
+from dvbpr.weights import load_network, network_state, start_network
 
 __all__ = ["starting_network"]
 

@@ -6,7 +6,6 @@ images, all get all outputs, and each computes the whole loss and the same gradi
 loss, and with it the fit, does not depend on how images are shared out, up to rounding.
 """
 
-import copy
 import time
 from collections.abc import Callable, Iterable
 from typing import Literal
@@ -22,46 +21,20 @@ from bench.distributed import rank, sum_over_processes, world_size
 from bench.errors import BenchError
 from bench.recommender import State
 from bench.rng import child_generator, child_seed
-from dvbpr.backbones import Backbone, build_backbone, decayed
+from dvbpr.backbones import Backbone, decayed
 from dvbpr.encoder import Encoder
 from dvbpr.images import DeviceImages
 from dvbpr.objective import Objective, shared_losses, triple_losses
 from dvbpr.presets import Settings
 from dvbpr.rows import UserRows
 from dvbpr.sampling import Batch, Epoch, Sampler
+from dvbpr.weights import Average, load_network, network_state, part_of
 
-__all__ = ["Trainer", "load_network", "network_state", "start_network"]
+__all__ = ["Trainer"]
 
 _LOOK_EVERY = {"cpu": 1, "cuda": 50}
 """Steps between two looks at whether the loss is still a number: a GPU would have to be waited
 for. Which step it was is noted on the device."""
-
-
-def start_network(settings: Settings, seed: int) -> Backbone:
-    """Make the network with its random start, on the CPU, alike on every machine."""
-    generator = torch.Generator().manual_seed(child_seed(seed, "dvbpr", "network"))
-    return build_backbone(
-        settings.backbone,
-        settings.factors,
-        dropout=settings.dropout,
-        pixels=settings.pixels,
-        generator=generator,
-    )
-
-
-def network_state(network: nn.Module) -> State:
-    """Copy parameters and running statistics to NumPy."""
-    return {
-        name: value.detach().cpu().numpy().copy(order="C")
-        for name, value in network.state_dict().items()
-    }
-
-
-@torch.no_grad()
-def load_network(network: nn.Module, state: State) -> None:
-    """Copy what `network_state` gave into the network, whose memory layout is kept."""
-    for name, value in network.state_dict().items():
-        value.copy_(torch.from_numpy(np.asarray(state[name])))
 
 
 class Trainer:
@@ -127,7 +100,7 @@ class Trainer:
             self._start_rows(dataset.n_users), learning_rate=settings.user_learning_rate
         )
         self._optimiser = self._make_optimiser()
-        self._average = _Average(self.network, self.rows.table, settings.average)
+        self._average = Average(self.network, self.rows.table, settings.average)
         self.epoch = self.step = 0
         self.version = 0
         self._total = torch.zeros((), dtype=torch.float64, device=self.device)
@@ -235,10 +208,10 @@ class Trainer:
 
     def load(self, state: State) -> None:
         """Go on from what `state` gave."""
-        load_network(self.network, _part(state, "network."))
-        self.rows.load(_part(state, "rows."))
+        load_network(self.network, part_of(state, "network."))
+        self.rows.load(part_of(state, "rows."))
         for number, parameter in enumerate(self._parameters()):
-            stored = _part(state, f"optimiser.{number}.")
+            stored = part_of(state, f"optimiser.{number}.")
             # Laid out like the parameter: the fused step goes over both in memory order.
             self._optimiser.state[parameter] = {
                 name: torch.empty_like(parameter).copy_(torch.from_numpy(value))
@@ -246,7 +219,7 @@ class Trainer:
                 else torch.tensor(value, device=self.device)
                 for name, value in stored.items()
             }
-        self._average.load(_part(state, "average."))
+        self._average.load(part_of(state, "average."))
         self.epoch, self.step, self.encoder.micro_batch = (int(n) for n in state["place"])
         self._total.copy_(torch.from_numpy(np.asarray(state["total"])))
         self._checkpoint = (self.epoch, self.step)
@@ -374,46 +347,6 @@ class _KnownPairs:
         return self._keys[places] == keys, self._shares[users]
 
 
-class _Average:
-    """Running means of weights and user rows; without a decay, the weights themselves."""
-
-    def __init__(self, network: Backbone, rows: Tensor, decay: float) -> None:
-        self._live, self._live_rows, self._decay = network, rows, decay
-        self.network = copy.deepcopy(network).requires_grad_(False) if decay else network
-        self.rows = rows.clone() if decay else rows
-        self._steps = 0
-
-    @torch.no_grad()
-    def update(self) -> None:
-        """Take in the weights after a step."""
-        if not self._decay:
-            return
-        self._steps += 1
-        # The start is random: early means forget it soon.
-        share = 1.0 - min(self._decay, self._steps / (self._steps + 9.0))
-        means: list[Tensor] = list(self.network.parameters())
-        values: list[Tensor] = list(self._live.parameters())
-        torch._foreach_lerp_(means, values, share)
-        self.rows.lerp_(self._live_rows, share)
-        # Statistics of normalisations are running means already.
-        for mean, value in zip(self.network.buffers(), self._live.buffers(), strict=True):
-            mean.copy_(value)
-
-    def state(self) -> State:
-        """Copy the means, if there are any."""
-        if not self._decay:
-            return {}
-        arrays = {f"network.{name}": value for name, value in network_state(self.network).items()}
-        return arrays | {"rows": self.rows.cpu().numpy().copy(), "steps": np.array(self._steps)}
-
-    def load(self, state: State) -> None:
-        """Go on from what `state` gave."""
-        if self._decay:
-            load_network(self.network, _part(state, "network."))
-            self.rows.copy_(torch.from_numpy(state["rows"]))
-            self._steps = int(state["steps"])
-
-
 def _share(n: int) -> slice:
     """Give this process's part of `n` images: a contiguous one, sizes differing by one at most."""
     parts = world_size()
@@ -429,7 +362,3 @@ def _add_up(gradients: Iterable[Tensor | None]) -> None:
     sizes = [gradient.numel() for gradient in present]
     for gradient, summed in zip(present, torch.split(flat, sizes), strict=True):
         gradient.copy_(summed.view(gradient.shape))
-
-
-def _part(arrays: State, prefix: str) -> State:
-    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}

@@ -15,7 +15,8 @@ from bench.errors import BenchError
 from bench.recommender import State
 from dvbpr.objective import Objective, shared_losses, triple_losses
 from dvbpr.presets import DvbprParams
-from dvbpr.training import Trainer, network_state, start_network
+from dvbpr.training import Trainer
+from dvbpr.weights import network_state, start_network
 
 N_USERS, N_ITEMS, PIXELS = 12, 20, 16
 
