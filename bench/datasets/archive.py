@@ -99,7 +99,7 @@ def read_archive(path: Path) -> Archive:
     """
     with PickleFile(path) as file:
         if not file.size:
-            raise BenchError(f"{path}: the file is empty; download it again")
+            raise BenchError(f"{path}: the file is empty; remove it and download it again")
         start = _read_header(file)
         value, end = read_pickle(file, start, span_from=_SPAN_FROM, names=FIELDS)
         if type(value) is not PickledArray or value.objects is None:
@@ -173,7 +173,7 @@ def _read_header(file: PickleFile) -> int:
     if first != np.lib.format.MAGIC_PREFIX:
         raise BenchError(
             f"{path}: no .npy file (it begins with {ascii(first)[1:]}); "
-            "perhaps the server's error page was saved, download it again"
+            "perhaps the server's error page was saved: remove it and download it again"
         )
     with path.open("rb") as handle, warnings.catch_warnings():
         # A header of Python 2 has lengths such as 6L, and NumPy would advise to save it anew.

@@ -145,5 +145,7 @@ def _chosen(lists: str | Sequence[str]) -> tuple[str, ...]:
     unknown = [name for name in lists if name not in LISTS]
     if unknown or not lists:
         what = f"unknown list {unknown[0]!r}" if unknown else "no list is chosen"
-        raise BenchError(f"{what}: choose from {', '.join(LISTS)}")
+        raise BenchError(
+            f"{what}: choose {' or '.join(sorted(PRESETS))}, or from {', '.join(LISTS)}"
+        )
     return tuple(name for name in LISTS if name in lists)

@@ -130,7 +130,10 @@ def test_bad_lines(folder: Path, data_dir: Path, bad: object, match: str) -> Non
 def test_what_else_is_refused(folder: Path, data_dir: Path) -> None:
     for lists, match in (
         ("all", "unknown choice of lists 'all': choose dvbpr or vbpr"),
-        (["bought", "liked"], "unknown list 'liked'"),
+        (
+            ["bought", "liked"],
+            "unknown list 'liked': choose dvbpr or vbpr, or from bought, selling",
+        ),
         ([], "no list is chosen"),
     ):
         with pytest.raises(BenchError, match=match):
