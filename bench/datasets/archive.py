@@ -7,7 +7,7 @@ archives.
 """
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -27,7 +27,7 @@ from bench.datasets.pickle_numpy import PickledArray
 from bench.datasets.pickle_stream import read_pickle
 from bench.errors import BenchError
 
-__all__ = ["Archive", "archive_images", "read_archive"]
+__all__ = ["Archive", "read_archive"]
 
 _ELEMENTS = ("user_train", "user_validation", "user_test", "Item", "usernum", "itemnum")
 
@@ -145,23 +145,6 @@ def read_archive(path: Path) -> Archive:
             "bytes_behind_the_pickle": file.size - end,
         },
     )
-
-
-def archive_images(archive: Archive) -> Iterator[bytes]:
-    """Read the encoded images in item order, one at a time; nothing for an item without one.
-
-    Raises
-    ------
-    BenchError
-        The file is another one by now.
-    """
-    with PickleFile(archive.path) as file:
-        if file.size != archive.size:
-            raise BenchError(f"{archive.path}: has changed since it was read; start again")
-        for offset, length in zip(
-            archive.image_offsets.tolist(), archive.image_lengths.tolist(), strict=True
-        ):
-            yield file.read(offset, length) if offset >= 0 else b""
 
 
 def _read_header(file: PickleFile) -> int:

@@ -106,6 +106,8 @@ def import_archive(
             rows = _read_features(features, archive, _scratch(stack, data_dir), feature_dtype)
         with user_io_errors("read the archive", path):
             reader = stack.enter_context(HashingReader(path))
+            if path.stat().st_size != archive.size:
+                raise BenchError(f"{path}: has changed since it was read; start again")
         images = _ArchiveImages(archive, reader)
         record = write_dataset(
             data_dir / name,
