@@ -34,7 +34,7 @@ from bench.datasets.published_sets import published_set
 from bench.datasets.record import DatasetRecord
 from bench.datasets.row_file import select_rows
 from bench.datasets.store import Timestamps, write_dataset
-from bench.errors import BenchError, user_io_errors
+from bench.errors import BenchError, printable, user_io_errors
 from bench.files import remove_leftovers, temporary_prefix
 from bench.progress import Progress
 
@@ -240,7 +240,7 @@ class _ArchiveImages:
                     self.missing.append(ids[item])
                 elif found.flaw is not None:
                     self.replaced.append(ids[item])
-                    _log.info("item %s: image replaced (%s)", ids[item], found.flaw)
+                    _log.info("item %s: image replaced (%s)", printable(ids[item]), found.flaw)
                 else:
                     self.formats[found.format] += 1
                     self.modes[found.mode] += 1

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from bench.cli.datasets.notes import notable
 from bench.datasets import published
 from bench.datasets.archive import Archive
 from bench.datasets.dataset import NO_ITEM
@@ -185,6 +186,19 @@ def test_the_source_names_the_archive_by_content_not_by_place(make: Make, tmp_pa
 def test_titles(make: Make, tmp_path: Path) -> None:
     assert make().title == "mine"
     assert make(options={"force": True, "title": "My copy"}).title == "My copy"
+
+
+def test_ids_of_a_hostile_archive_do_not_reach_the_terminal(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    ids = ("B0", "B\x1b[2J\n1", "B2", "B3", "Bé")
+    record = make([image(), b"broken" * 20, image(), image(), b"broken" * 20], item_ids=ids)
+    assert record.report["images"]["replaced_because_broken"] == [ids[1], ids[4]]
+    told = [*caplog.messages, *notable(record)]
+    assert any(line.startswith(r"item B\x1b[2J\n1: image replaced") for line in told)
+    assert any(line.endswith(r": B\x1b[2J\n1, Bé") for line in told)
+    assert all(line.isprintable() for line in told)
 
 
 class TestCategories:
