@@ -97,7 +97,7 @@ def test_a_small_set_by_hand(folder: Path, data_dir: Path) -> None:
     assert training.categories.tolist() == [0, 1, 0, 1, 0, 1]
     assert training.images is None
     assert (record.title, record.split_seed) == ("Amazon Women", 0)
-    assert "academic use only" in record.licence
+    assert "academic research only" in record.licence
     assert record.feature_info is not None
     assert record.feature_info.kind == "published"
     assert record.report["metadata"] == {

@@ -74,7 +74,7 @@ def test_presets(folder: Path, data_dir: Path) -> None:
     assert record.n_categories is None
     assert record.report["features"]["items_without_features_ids"] == ["9"]
     assert record.title == "Tradesy.com"
-    assert "academic use only" in record.licence
+    assert "academic research only" in record.licence
 
 
 def test_lists_of_ones_own(folder: Path, data_dir: Path) -> None:
