@@ -17,6 +17,7 @@ __all__ = [
     "NonFiniteScoreError",
     "NotFittedError",
     "StorageError",
+    "printable",
     "unknown_name",
     "user_io_errors",
 ]
@@ -48,6 +49,11 @@ def unknown_name(kind: str, name: str, known: Iterable[str], *, see: str) -> Ben
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return BenchError(f"unknown {kind} {name!r}: {hint}`{see}` shows all ({', '.join(names)})")
+
+
+def printable(text: str) -> str:
+    """Make text of a file that may be hostile safe for a terminal: one line, no control codes."""
+    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 @contextmanager

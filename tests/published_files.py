@@ -1,10 +1,12 @@
-"""Small files in the original layouts, written by hand for the tests of the raw routes."""
+"""Small files in the original layouts, written by hand, and what an archive's images are."""
 
 import gzip
 import json
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+
+from bench.datasets.archive import Archive
 
 ROOT = "Clothing, Shoes & Jewelry"
 
@@ -47,3 +49,12 @@ def amazon_folder(
     )
     feature_file(folder / f"image_features_{subject}.b", features)
     return folder
+
+
+def archive_images(archive: Archive) -> Iterator[bytes]:
+    """Read an archive's encoded images from where it says they lie; nothing without one."""
+    spans = zip(archive.image_offsets.tolist(), archive.image_lengths.tolist(), strict=True)
+    with archive.path.open("rb") as file:
+        for offset, length in spans:
+            file.seek(max(offset, 0))
+            yield file.read(length)

@@ -32,7 +32,7 @@ LAYERS = (
     {"bench.datasets", "bench.recommender", "bench.registry"},
     {"bench.evaluation", "bench.testing"},
     {"bench.experiment"},
-    {"bench.report", "bench.regression"},
+    {"bench.report"},
     {"bench.cli"},
 )
 """From the ground up; a module imports from its own layer and from those below."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from bench.datasets.hosts import AMAZON_FEATURES, AMAZON_METADATA, AMAZON_REVIEWS
 from bench.datasets.literals import bad_line, read_records
 from bench.datasets.own import check_name
 from bench.datasets.published_features import check_feature_file
@@ -27,9 +28,8 @@ from bench.errors import BenchError
 __all__ = ["AMAZON_ORIGIN", "import_raw_amazon", "read_metadata", "read_reviews"]
 
 AMAZON_ORIGIN = "http://jmcauley.ucsd.edu/data/amazon"
-"""Where the files were published."""
+"""The page that describes the files."""
 
-_SUBJECT = "Clothing_Shoes_and_Jewelry"
 _SECOND = {"women": "Women", "men": "Men"}
 
 
@@ -91,12 +91,8 @@ def import_raw_amazon(
     check_level(category_level)
     check_name(name, data_dir, force=force)
     reviews, metadata, features = (
-        find_file(folder, file_name, origin=AMAZON_ORIGIN)
-        for file_name in (
-            f"reviews_{_SUBJECT}.json",
-            f"meta_{_SUBJECT}.json",
-            f"image_features_{_SUBJECT}.b",
-        )
+        find_file(folder, published.name.removesuffix(".gz"), origin=published.url)
+        for published in (AMAZON_REVIEWS, AMAZON_METADATA, AMAZON_FEATURES)
     )
     second, options = _SECOND[part], options or RawOptions()
     check_feature_file(features, dims=options.feature_dims)

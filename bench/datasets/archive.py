@@ -7,7 +7,7 @@ archives.
 """
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -27,7 +27,7 @@ from bench.datasets.pickle_numpy import PickledArray
 from bench.datasets.pickle_stream import read_pickle
 from bench.errors import BenchError
 
-__all__ = ["Archive", "archive_images", "read_archive"]
+__all__ = ["Archive", "read_archive"]
 
 _ELEMENTS = ("user_train", "user_validation", "user_test", "Item", "usernum", "itemnum")
 
@@ -99,7 +99,7 @@ def read_archive(path: Path) -> Archive:
     """
     with PickleFile(path) as file:
         if not file.size:
-            raise BenchError(f"{path}: the file is empty; download it again")
+            raise BenchError(f"{path}: the file is empty; remove it and download it again")
         start = _read_header(file)
         value, end = read_pickle(file, start, span_from=_SPAN_FROM, names=FIELDS)
         if type(value) is not PickledArray or value.objects is None:
@@ -147,23 +147,6 @@ def read_archive(path: Path) -> Archive:
     )
 
 
-def archive_images(archive: Archive) -> Iterator[bytes]:
-    """Read the encoded images in item order, one at a time; nothing for an item without one.
-
-    Raises
-    ------
-    BenchError
-        The file is another one by now.
-    """
-    with PickleFile(archive.path) as file:
-        if file.size != archive.size:
-            raise BenchError(f"{archive.path}: has changed since it was read; start again")
-        for offset, length in zip(
-            archive.image_offsets.tolist(), archive.image_lengths.tolist(), strict=True
-        ):
-            yield file.read(offset, length) if offset >= 0 else b""
-
-
 def _read_header(file: PickleFile) -> int:
     """Check what the `.npy` header says, and give the position behind it."""
     path = file.path
@@ -173,7 +156,7 @@ def _read_header(file: PickleFile) -> int:
     if first != np.lib.format.MAGIC_PREFIX:
         raise BenchError(
             f"{path}: no .npy file (it begins with {ascii(first)[1:]}); "
-            "perhaps the server's error page was saved, download it again"
+            "perhaps the server's error page was saved: remove it and download it again"
         )
     with path.open("rb") as handle, warnings.catch_warnings():
         # A header of Python 2 has lengths such as 6L, and NumPy would advise to save it anew.

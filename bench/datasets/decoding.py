@@ -44,6 +44,9 @@ def try_to_decode(content: bytes) -> Decoded:
     try:
         with Image.open(io.BytesIO(content)) as image:
             kind, mode = image.format or "", image.mode
+            # Pillow itself refuses twice as many; a small file could take gigabytes of memory.
+            if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
+                raise ValueError(f"{image.width} x {image.height} pixels are too many")
             if kind == "JPEG":
                 image.draft("L", (1, 1))
                 image.load()

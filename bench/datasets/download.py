@@ -214,7 +214,7 @@ def _downloaded(
     if partial.size:
         _log.info("%s: going on after %s", target.name, partial.progress_text())
     _fetch_rest(url, partial, expected, patience, sleep)
-    with user_io_errors("read", partial.path), partial.path.open("rb") as file:
+    with user_io_errors("read the file", partial.path), partial.path.open("rb") as file:
         head = file.read(512)
     if _is_page(head) and target.suffix.lower() not in (".html", ".htm"):
         partial.remove()

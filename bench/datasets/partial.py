@@ -41,7 +41,7 @@ def hashed(path: Path) -> "tuple[hashlib._Hash, int]":
     """Hash a file's content as far as it goes; give the hash, which can be continued, and size."""
     digest, size = hashlib.sha256(), 0
     with (
-        user_io_errors("read", path),
+        user_io_errors("read the file", path),
         path.open("rb") as file,
         Progress(f"hash {path.name}", path.stat().st_size, unit="B", scaled=True) as progress,
     ):
@@ -73,7 +73,7 @@ class Partial:
         self.total: int | None = None
         self.size = 0
         self.digest = hashlib.sha256()
-        with user_io_errors("read", self.path):
+        with user_io_errors("read the file", self.path):
             if self.path.exists() and self.path.stat().st_size:
                 self._take_up()
 

@@ -170,5 +170,5 @@ class PickleFile:
     def _cut_off(self, position: int, what: str) -> NoReturn:
         raise BenchError(
             f"{self.path}: ends at byte {self.size}, but at byte {position} it needs {what}; "
-            "the file is not whole, download it again"
+            "the file is not whole: remove it and download it again"
         )

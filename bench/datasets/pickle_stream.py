@@ -450,14 +450,22 @@ def _gather(
         stack.append({})
         _set_items(stack[-1], items, names)
     elif op in (ADDITEMS, FROZENSET):
-        if not all(type(item) in _KEYS for item in items):
-            raise MalformedError("an element of a set that is neither text nor number")
+        for item in items:
+            if type(item) not in _KEYS:
+                raise MalformedError("an element of a set that is neither text nor number")
+            if type(item) is int and not _is_short(item):
+                raise MalformedError("an element of a set of more than 64 bits")
         if op == FROZENSET:
             stack.append(frozenset(items))
         elif type(stack[-1]) is set:
             stack[-1].update(items)
         else:
             raise MalformedError("elements for something that is no set")
+
+
+def _is_short(number: int) -> bool:
+    """Say whether an integer may be a key: very long ones can be chosen to hash alike."""
+    return -(2**63) <= number < 2**64
 
 
 def _list(target: Any) -> list[Any]:
@@ -474,8 +482,7 @@ def _set_items(target: Any, items: list[Any], names: Mapping[str | bytes, str] |
     for key, value in zip(pairs, pairs, strict=True):
         kind = type(key)
         if kind is int:
-            # Integers as long as one likes can be chosen so that they all hash alike.
-            if not -(2**63) <= key < 2**64:
+            if not _is_short(key):
                 raise MalformedError("a key of more than 64 bits")
         elif names is not None and (kind is str or kind is bytes):
             key = names.get(key)

@@ -34,7 +34,7 @@ from bench.datasets.published_sets import published_set
 from bench.datasets.record import DatasetRecord
 from bench.datasets.row_file import select_rows
 from bench.datasets.store import Timestamps, write_dataset
-from bench.errors import BenchError, user_io_errors
+from bench.errors import BenchError, printable, user_io_errors
 from bench.files import remove_leftovers, temporary_prefix
 from bench.progress import Progress
 
@@ -106,6 +106,8 @@ def import_archive(
             rows = _read_features(features, archive, _scratch(stack, data_dir), feature_dtype)
         with user_io_errors("read the archive", path):
             reader = stack.enter_context(HashingReader(path))
+            if path.stat().st_size != archive.size:
+                raise BenchError(f"{path}: has changed since it was read; start again")
         images = _ArchiveImages(archive, reader)
         record = write_dataset(
             data_dir / name,
@@ -238,7 +240,7 @@ class _ArchiveImages:
                     self.missing.append(ids[item])
                 elif found.flaw is not None:
                     self.replaced.append(ids[item])
-                    _log.info("item %s: image replaced (%s)", ids[item], found.flaw)
+                    _log.info("item %s: image replaced (%s)", printable(ids[item]), found.flaw)
                 else:
                     self.formats[found.format] += 1
                     self.modes[found.mode] += 1

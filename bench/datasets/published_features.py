@@ -297,8 +297,11 @@ def _guess_dims(head: npt.NDArray[np.uint8]) -> int | None:
     """Find the smallest width at which the first few records all begin with an id.
 
     Numbers rarely look like ten printable characters, so that a false width dies at its first or
-    second record. None if no width has at least one further id.
+    second record. None if no width has at least one further id, or if the file is text.
     """
+    # Numbers have bytes that text has not, zeros mostly; in text any width finds characters.
+    if not (head < ord("\t")).any():
+        return None
     widths = ID_BYTES + 4 * np.arange(1, _MOST_DIMS + 1)
     fits = np.zeros(len(widths), dtype=np.int64)
     alive = np.ones(len(widths), dtype=np.bool_)

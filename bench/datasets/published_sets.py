@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.datasets.hosts import ARCHIVES
-from bench.datasets.taxonomy import DEFAULT_LEVEL, NO_CATEGORY, categories_at, category_counts
+from bench.datasets.taxonomy import DEFAULT_LEVEL, categories_at, category_counts
 from bench.errors import BenchError, unknown_name
 
 if TYPE_CHECKING:
@@ -99,21 +99,7 @@ class PublishedSet:
                 f"{archive.path}: its items have no category vector `c`, which {self.name} needs; "
                 "name the data set it is with --as"
             )
-        numbers = archive.categories
-        names: tuple[str, ...] = FASHION_CATEGORIES
-        unknown = numbers < 0
-        if unknown.any():
-            numbers, names = np.where(unknown, len(names), numbers), (*names, NO_CATEGORY)
-        if int(numbers.max()) >= len(names):
-            raise BenchError(
-                f"{archive.path}: `c` has more than the {len(FASHION_CATEGORIES)} categories of "
-                f"{self.name}; name the data set it is with --as"
-            )
-        return Categories(
-            numbers.astype(np.int16),
-            names,
-            {"read_from": "c", "items_without_category": int(unknown.sum())},
-        )
+        return Categories(archive.categories, FASHION_CATEGORIES, {"read_from": "c"})
 
     def _from_taxonomy(self, archive: "Archive", level: int | None) -> Categories:
         if archive.category_paths is None:

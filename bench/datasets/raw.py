@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.datasets.dataset import FeatureInfo
+from bench.datasets.hosts import REVIEWS_LICENCE
 from bench.datasets.preprocess import NO_TIME, Pairs, Preprocessed, preprocess
 from bench.datasets.published_features import PUBLISHED_DIMS, FeatureRows, read_feature_rows
 from bench.datasets.raw_log import Log
@@ -26,12 +27,9 @@ from bench.datasets.taxonomy import Paths, categories_at, category_counts
 from bench.errors import BenchError, user_io_errors
 from bench.files import temporary_prefix
 
-__all__ = ["LICENCE", "RawOptions", "Taxonomy", "store_log"]
+__all__ = ["RawOptions", "Taxonomy", "store_log"]
 
 _log = logging.getLogger(__name__)
-
-LICENCE = "academic use only; the files may not be passed on"
-"""What the authors of the files allow."""
 
 # A record lists ids so that they can be looked up; more than so many are only counted.
 _MOST_LISTED = 1000
@@ -176,7 +174,7 @@ def store_log(
             name=name,
             title=title,
             source=source,
-            licence=LICENCE,
+            licence=REVIEWS_LICENCE,
             train=split.train,
             validation=split.validation,
             test=split.test,

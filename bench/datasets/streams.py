@@ -99,7 +99,7 @@ def open_stream(path: Path, label: str) -> Iterator[InputStream]:
     BenchError
         It cannot be opened or read, is empty, or its gzip stream is cut off or damaged.
     """
-    with user_io_errors("read", path):
+    with user_io_errors("read the file", path):
         if path.is_file() and path.stat().st_size == 0:
             raise BenchError(f"{path} is empty; download it again")
         try:

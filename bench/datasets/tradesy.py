@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from bench.datasets.hosts import TRADESY_FEATURES, TRADESY_LISTS
 from bench.datasets.literals import bad_line, read_records
 from bench.datasets.own import check_name
 from bench.datasets.published_features import check_feature_file
@@ -70,8 +71,8 @@ def import_raw_tradesy(
     chosen = _chosen(lists)
     check_name(name, data_dir, force=force)
     purchases, features = (
-        find_file(folder, file_name, origin=TRADESY_ORIGIN)
-        for file_name in ("tradesy.json", "image_features_tradesy.b")
+        find_file(folder, published.name.removesuffix(".gz"), origin=published.url)
+        for published in (TRADESY_LISTS, TRADESY_FEATURES)
     )
     options = options or RawOptions()
     check_feature_file(features, dims=options.feature_dims)
@@ -145,5 +146,7 @@ def _chosen(lists: str | Sequence[str]) -> tuple[str, ...]:
     unknown = [name for name in lists if name not in LISTS]
     if unknown or not lists:
         what = f"unknown list {unknown[0]!r}" if unknown else "no list is chosen"
-        raise BenchError(f"{what}: choose from {', '.join(LISTS)}")
+        raise BenchError(
+            f"{what}: choose {' or '.join(sorted(PRESETS))}, or from {', '.join(LISTS)}"
+        )
     return tuple(name for name in LISTS if name in lists)

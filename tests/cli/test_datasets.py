@@ -121,6 +121,15 @@ def test_wrong_use_is_click_s_own_error(own: Path, data: Path) -> None:
         assert what in result.stderr
 
 
+def test_a_file_without_as(tmp_path: Path, data: Path) -> None:
+    archive = tmp_path / "x.npy"
+    archive.write_bytes(b"")
+    for more in ((), ("--name", "m")):
+        error = error_of("import", archive, *more, data=data)
+        assert "is a file" in error
+        assert "--as amazon_fashion, amazon_women, amazon_men, tradesy" in error
+
+
 def test_info_of_what_is_not_there(own: Path, data: Path) -> None:
     bench("import", own, "--name", "mine", data=data)
     assert "did you mean 'mine'?" in error_of("info", "mien", data=data)

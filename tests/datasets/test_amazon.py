@@ -97,7 +97,7 @@ def test_a_small_set_by_hand(folder: Path, data_dir: Path) -> None:
     assert training.categories.tolist() == [0, 1, 0, 1, 0, 1]
     assert training.images is None
     assert (record.title, record.split_seed) == ("Amazon Women", 0)
-    assert "academic use only" in record.licence
+    assert "academic research only" in record.licence
     assert record.feature_info is not None
     assert record.feature_info.kind == "published"
     assert record.report["metadata"] == {
@@ -233,7 +233,9 @@ def test_broken_and_missing_files(folder: Path, data_dir: Path, name: str) -> No
     refused(folder, data_dir, f"{name} is empty")
     path.unlink()
     plain = name.removesuffix(".gz")
-    refused(folder, data_dir, f"has no {plain} or {plain}.gz; it is published at http")
+    refused(
+        folder, data_dir, f"has no {plain} or {plain}.gz; it is published at https://.*/{name}$"
+    )
     path.write_bytes(content)
     (folder / (plain if plain != name else f"{name}.gz")).write_bytes(content)
     refused(folder, data_dir, "has both")

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from published_files import archive_images
 from python2_pickle import header, python2_archive
 
-from bench.datasets.archive import Archive, archive_images, read_archive
+from bench.datasets.archive import Archive, read_archive
 from bench.datasets.dataset import NO_ITEM
 from bench.errors import BenchError
 

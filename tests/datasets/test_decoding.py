@@ -53,6 +53,16 @@ def test_a_cut_off_image_is_a_flaw_exactly_where_a_full_decoding_fails(
     assert "0x" not in flaw  # no address in memory, which differs from run to run
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_more_pixels_than_a_photograph_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = encoded("PNG", size=40)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1600)
+    assert try_to_decode(content).flaw is None
+    # Up to twice the limit Pillow only warns.
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1599)
+    assert try_to_decode(content).flaw == "40 x 40 pixels are too many"
+
+
 @pytest.mark.parametrize("content", [b"", b"no image", b"\xff\xd8\xff", b"GIF89a"])
 def test_what_is_no_image(content: bytes) -> None:
     assert try_to_decode(content).flaw == "no image format that is known"

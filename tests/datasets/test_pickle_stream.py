@@ -495,6 +495,18 @@ BOMBS = {
         + b"u.",
         "key of more than 64 bits",
     ),
+    "elements that hash alike": (
+        b"\x8f("
+        + b"".join(b"\x8a\x10" + (k * (2**61 - 1)).to_bytes(16, "little") for k in range(9, 30_000))
+        + b"\x90.",
+        "element of a set of more than 64 bits",
+    ),
+    "frozen elements that hash alike": (
+        b"("
+        + b"".join(b"\x8a\x10" + (k * (2**61 - 1)).to_bytes(16, "little") for k in range(9, 30_000))
+        + b"\x91.",
+        "element of a set of more than 64 bits",
+    ),
 }
 HARMLESS = {
     "lists in lists": b"]" * 60_000 + b"a" * 59_999 + b".",

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from bench.cli.datasets.notes import notable
 from bench.datasets import published
 from bench.datasets.archive import Archive
 from bench.datasets.dataset import NO_ITEM
@@ -100,6 +101,13 @@ def test_the_partition_is_kept_as_it_is(make: Make, tmp_path: Path) -> None:
     assert train_times == {(0, 0): 50, (0, 2): 60, (1, 1): None, (2, 3): 90}
 
 
+def test_an_archive_of_another_size_by_now(make: Make, tmp_path: Path) -> None:
+    size = 1 + len(b"head") + 5 * len(image() + b"--")
+    with pytest.raises(BenchError, match=r"archive.npy: has changed since it was read; start"):
+        make(size=size)
+    assert not list(tmp_path.glob("data/**/*"))
+
+
 def test_what_was_odd_is_counted(make: Make) -> None:
     assert make().report["partition"] == {
         "training_pairs_listed": 5,
@@ -180,6 +188,19 @@ def test_titles(make: Make, tmp_path: Path) -> None:
     assert make(options={"force": True, "title": "My copy"}).title == "My copy"
 
 
+def test_ids_of_a_hostile_archive_do_not_reach_the_terminal(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    ids = ("B0", "B\x1b[2J\n1", "B2", "B3", "Bé")
+    record = make([image(), b"broken" * 20, image(), image(), b"broken" * 20], item_ids=ids)
+    assert record.report["images"]["replaced_because_broken"] == [ids[1], ids[4]]
+    told = [*caplog.messages, *notable(record)]
+    assert any(line.startswith(r"item B\x1b[2J\n1: image replaced") for line in told)
+    assert any(line.endswith(r": B\x1b[2J\n1, Bé") for line in told)
+    assert all(line.isprintable() for line in told)
+
+
 class TestCategories:
     def test_of_fashion(self, make: Make) -> None:
         codes = np.array([5, 0, 1, 0, 2], np.int16)
@@ -187,15 +208,6 @@ class TestCategories:
         assert record.category_names == FASHION_CATEGORIES
         assert record.n_categories == 6
         assert record.category_names[5] == "women's shoes"
-
-    def test_an_item_without_one(self, make: Make, tmp_path: Path) -> None:
-        codes = np.array([5, -1, 1, 0, 2], np.int16)
-        record = make(categories=codes, options={"as_name": "amazon_fashion"})
-        assert record.category_names == (*FASHION_CATEGORIES, "(none)")
-        assert record.report["categories"]["items_without_category"] == 1
-        categories = open_dataset(tmp_path / "data" / "mine").training.categories
-        assert categories is not None
-        assert categories.tolist() == [5, 6, 1, 0, 2]
 
     def test_of_women_are_a_level_of_the_taxonomy(self, make: Make) -> None:
         root = "Clothing, Shoes & Jewelry"
@@ -218,11 +230,6 @@ class TestCategories:
         ("options", "changes", "match"),
         [
             ({"as_name": "amazon_fashion"}, {}, "no category vector `c`.*--as"),
-            (
-                {"as_name": "amazon_fashion"},
-                {"categories": np.array([0, 1, 2, 3, 6], np.int16)},
-                "more than the 6 categories",
-            ),
             ({"as_name": "amazon_men"}, {}, "no taxonomy paths.*--as"),
             ({"category_level": 3}, {}, "--category-level is for Amazon Women and Men"),
             ({"as_name": "tradesi"}, {}, "did you mean 'tradesy'"),

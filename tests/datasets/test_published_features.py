@@ -97,6 +97,14 @@ def test_published_files(shared_data: Path, tmp_path: Path) -> None:
             assert np.array_equal(row, numbers)
 
 
+def test_text_is_of_no_dimensions(tmp_path: Path) -> None:
+    path = tmp_path / "f.b"
+    with gzip.open(path, "wb") as file:
+        file.write(b"{'asin': 'B000000001', 'title': 'Dress'}\n" * 5_000)
+    with pytest.raises(BenchError, match=r"begin with an ASCII id, .* this is no feature file"):
+        check_feature_file(path)
+
+
 def test_truncated_and_other_dimensions(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     records = [(f"B{k:09d}", rng.random(300, np.float32).tolist()) for k in range(7)]

@@ -74,7 +74,7 @@ def test_presets(folder: Path, data_dir: Path) -> None:
     assert record.n_categories is None
     assert record.report["features"]["items_without_features_ids"] == ["9"]
     assert record.title == "Tradesy.com"
-    assert "academic use only" in record.licence
+    assert "academic research only" in record.licence
 
 
 def test_lists_of_ones_own(folder: Path, data_dir: Path) -> None:
@@ -130,7 +130,10 @@ def test_bad_lines(folder: Path, data_dir: Path, bad: object, match: str) -> Non
 def test_what_else_is_refused(folder: Path, data_dir: Path) -> None:
     for lists, match in (
         ("all", "unknown choice of lists 'all': choose dvbpr or vbpr"),
-        (["bought", "liked"], "unknown list 'liked'"),
+        (
+            ["bought", "liked"],
+            "unknown list 'liked': choose dvbpr or vbpr, or from bought, selling",
+        ),
         ([], "no list is chosen"),
     ):
         with pytest.raises(BenchError, match=match):

@@ -90,6 +90,11 @@ def import_command(
     data_dir = data_dir or default_data_dir()
     if as_name is None:
         _only(context, _OWN, "a folder of your own data; name the published data set with --as")
+        if source.is_file():
+            raise BenchError(
+                f"{source} is a file, and data of your own come in a folder; for a published "
+                f"archive say which it is: --as {', '.join(PUBLISHED_SETS)}"
+            )
         if name is None:
             raise click.UsageError("Missing option '--name'.", context)
         record = import_folder(

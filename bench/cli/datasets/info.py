@@ -15,6 +15,7 @@ from bench.datasets.dataset import NO_ITEM, Dataset
 from bench.datasets.library import default_data_dir
 from bench.datasets.record import RECORD_FILE, DatasetRecord, read_record
 from bench.datasets.store import open_dataset, verify
+from bench.errors import printable
 from bench.experiment.plan import COLD_BELOW
 
 __all__ = ["info"]
@@ -83,7 +84,7 @@ def _info_lines(name: str, record: DatasetRecord, facts: dict[str, Any]) -> list
         )
     categories = "none"
     if record.n_categories is not None:
-        categories = f"{record.n_categories}: {', '.join(record.category_names)}"
+        categories = f"{record.n_categories}: {', '.join(map(printable, record.category_names))}"
     lines = [
         ("name", name),
         ("title", record.title),

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.datasets.record import DatasetRecord
+from bench.errors import printable
 from bench.report.published import OTHER_ITEM_SET, load_published
 
 __all__ = ["notable", "report_lines"]
@@ -94,7 +95,7 @@ def _against_table2(record: DatasetRecord, name: str) -> list[str]:
 
 def _some(ids: Sequence[str]) -> str:
     rest = f" and {len(ids) - _SHOWN_IDS:,} more" if len(ids) > _SHOWN_IDS else ""
-    return ", ".join(ids[:_SHOWN_IDS]) + rest
+    return ", ".join(map(printable, ids[:_SHOWN_IDS])) + rest
 
 
 def _plain(value: object) -> str:
