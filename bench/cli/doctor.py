@@ -65,7 +65,7 @@ def doctor(as_json: bool, plugins: tuple[Path, ...], results: Path, data_dir: Pa
     if data_dir.is_dir():  # else it was named above, or nothing is stored yet
         datasets, unreadable = _stored_datasets(data_dir)
         problems += unreadable
-    cells, unreadable = _stored_results(results)
+    cells, failed, unreadable = _stored_results(results)
     problems += unreadable
     report = {
         "machine": describe_machine(),
@@ -74,6 +74,7 @@ def doctor(as_json: bool, plugins: tuple[Path, ...], results: Path, data_dir: Pa
         "recommenders": registry.recommender_names(),
         "stored_datasets": datasets,
         "stored_results": cells,
+        "failed_results": failed,
         "folders": {what: str(folder.resolve()) for what, folder in folders.items()},
         "problems": problems,
     }
@@ -97,8 +98,8 @@ def _stored_datasets(data_dir: Path) -> tuple[list[str], list[str]]:
     return sound, problems
 
 
-def _stored_results(results: Path) -> tuple[dict[str, int], list[str]]:
-    """Count the stored cells, and say what is wrong with those that cannot be read."""
+def _stored_results(results: Path) -> tuple[dict[str, int], list[str], list[str]]:
+    """Count the stored cells, name the failed ones, and say which cannot be read and why."""
     from bench.experiment.store import ResultStore
 
     store = ResultStore(results)
@@ -110,7 +111,13 @@ def _stored_results(results: Path) -> tuple[dict[str, int], list[str]]:
         "damaged": len(errors),
         "unfinished": store.n_unfinished(),
     }
-    return counts, [f"stored result {error}" for error in errors]
+    failed = [
+        f"{key.recommender} on {key.dataset}, seed {key.seed}: {cell.record.error}"
+        for cell in cells
+        if cell.record.status == "failed"
+        for key in [cell.record.key]
+    ]
+    return counts, failed, [f"stored result {error}" for error in errors]
 
 
 def _as_text(report: dict[str, Any]) -> str:
@@ -130,6 +137,7 @@ def _as_text(report: dict[str, Any]) -> str:
         f"{', '.join(report['stored_datasets']) or 'none stored'}",
         f"results in {report['folders']['results']}: "
         + ", ".join(f"{count} {state}" for state, count in report["stored_results"].items()),
+        *(f"failed: {cell}; the next bench run tries again" for cell in report["failed_results"]),
         "",
     ]
     if report["problems"]:

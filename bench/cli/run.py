@@ -207,7 +207,7 @@ def _plan(
     plans = {}
     for name in sorted(names, key=lambda name: name not in stored):
         dataset = find(name, data_dir, registry)
-        check_evaluable(options.evaluated(dataset))
+        check_evaluable(options.evaluated(dataset), sampled=options.sampled)
         runnable = {}
         for recommender, chosen in params.items():
             if reason := registry.recommender(recommender).missing(dataset.training):

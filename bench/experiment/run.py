@@ -139,14 +139,20 @@ def _more_epochs(record: CellRecord) -> str:
     return f"; --set {name}.epochs=N allows more" if "epochs" in record.key.params else ""
 
 
-def check_evaluable(dataset: Dataset) -> None:
+def check_evaluable(dataset: Dataset, *, sampled: int | None = None) -> None:
     """See that there is a user to evaluate, and say how many are left out.
 
     Raises
     ------
     BenchError
-        No user has a test item and an item to compare it with.
+        No user has a test item and an item to compare it with, or fewer items than are to be
+        `sampled` for each.
     """
+    if sampled is not None and sampled > dataset.n_items:
+        raise BenchError(
+            f"--sampled {sampled}: {dataset.name} has {dataset.n_items} items; sample fewer, or "
+            "leave the option out to rank them all"
+        )
     n_test = int(np.count_nonzero(dataset.test != NO_ITEM))
     without = n_users_without_negatives(dataset)
     if not n_test:

@@ -154,6 +154,12 @@ def test_nobody_left_to_evaluate_is_an_error(toy_dataset: Dataset) -> None:
         check_evaluable(nothing)
 
 
+def test_no_more_items_are_sampled_than_there_are(toy_dataset: Dataset) -> None:
+    check_evaluable(toy_dataset, sampled=toy_dataset.n_items)
+    with pytest.raises(BenchError, match=r"--sampled 10\d*: toy has \d+ items"):
+        check_evaluable(toy_dataset, sampled=10**6)
+
+
 def test_users_with_repeats_are_left_out_of_validation_and_test_alone(
     toy_dataset: Dataset, make_cell: Callable[..., Cell], tmp_path: Path
 ) -> None:
