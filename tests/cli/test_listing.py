@@ -105,7 +105,7 @@ def test_doctor_looks_at_what_is_stored(
     counts = {"finished": 1, "failed": 1, "damaged": 0, "unfinished": 0}
     assert report["stored_results"] == counts
     (failed,) = report["failed_results"]
-    assert failed.startswith("fm on toy, seed 0: ")
+    assert failed == "fm on clothing, seed 0: out of memory"
     text = bench("doctor", "--data", data, "--results", results).out
     assert f"failed: {failed}; the next bench run tries again" in text
 
