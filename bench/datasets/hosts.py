@@ -6,8 +6,9 @@ Whoever downloads a file first finds its exact size and SHA-256 in the data set'
 belong here then.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from bench.errors import BenchError
 
@@ -16,11 +17,14 @@ __all__ = [
     "AMAZON_METADATA",
     "AMAZON_REVIEWS",
     "ARCHIVES",
+    "FEATURES",
     "IMAGES_LICENCE",
+    "ORIGINAL_FILES",
     "REVIEWS_LICENCE",
     "TRADESY_FEATURES",
     "TRADESY_LISTS",
     "PublishedFile",
+    "check_mirror",
     "check_url",
     "public_url",
     "url_of",
@@ -136,6 +140,21 @@ TRADESY_FEATURES = PublishedFile(
     licence=REVIEWS_LICENCE,
 )
 
+FEATURES = {
+    "amazon_fashion": AMAZON_FEATURES,
+    "amazon_women": AMAZON_FEATURES,
+    "amazon_men": AMAZON_FEATURES,
+    "tradesy": TRADESY_FEATURES,
+}
+"""Data set to the file with the features of its items, which are joined by id."""
+
+ORIGINAL_FILES = {
+    "amazon_women": (AMAZON_REVIEWS, AMAZON_METADATA, AMAZON_FEATURES),
+    "amazon_men": (AMAZON_REVIEWS, AMAZON_METADATA, AMAZON_FEATURES),
+    "tradesy": (TRADESY_LISTS, TRADESY_FEATURES),
+}
+"""Data set to the original files that make it; Amazon Fashion cannot be made from any."""
+
 
 def url_of(published: PublishedFile, url: str | None = None) -> str:
     """Say where a file is fetched from.
@@ -157,12 +176,34 @@ def url_of(published: PublishedFile, url: str | None = None) -> str:
         return published.url
     check_url(url)
     parts = urlsplit(url)
-    if not parts.path.endswith("/"):
-        if parts.path:
-            return url
-        # http://mirror is the folder http://mirror/.
-        parts = parts._replace(path="/")
-    return urlunsplit(parts._replace(path=parts.path + quote(published.name)))
+    if not _is_folder(parts):
+        return url
+    return urlunsplit(parts._replace(path=(parts.path or "/") + quote(published.name)))
+
+
+def check_mirror(files: Collection[PublishedFile], url: str | None) -> None:
+    """See that all of `files` can be fetched from `url`, before the first one is.
+
+    Parameters
+    ----------
+    files
+        What is to be fetched.
+    url
+        As for `url_of`.
+
+    Raises
+    ------
+    BenchError
+        It is no http or https address, or that of one file where several are to be fetched.
+    """
+    if url is None:
+        return
+    check_url(url)
+    if len(files) > 1 and not _is_folder(urlsplit(url)):
+        raise BenchError(
+            f"{public_url(url)!r} is the address of one file, and {len(files)} are to be "
+            "downloaded; name the folder that holds them all, with a slash behind"
+        )
 
 
 def check_url(url: str) -> None:
@@ -204,3 +245,8 @@ def public_url(url: str) -> str:
         # Not to be taken apart: only what cannot hold a password is kept.
         return url.partition("://")[0] + "://..." if "://" in url else "..."
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _is_folder(parts: SplitResult) -> bool:
+    # http://mirror is the folder http://mirror/.
+    return not parts.path or parts.path.endswith("/")

@@ -89,10 +89,7 @@ def import_archive(
     """
     kind = published_set(as_name)
     check_name(name, data_dir, force=force, source=as_name)
-    if category_level is not None and kind.categories != "taxonomy":
-        raise BenchError(
-            f"--category-level is for Amazon Women and Men; leave it out for {as_name}"
-        )
+    kind.check_category_level(category_level)
     remove_leftovers(data_dir)
     if features is not None:
         check_feature_file(features)

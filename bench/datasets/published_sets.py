@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.datasets.hosts import ARCHIVES
-from bench.datasets.taxonomy import DEFAULT_LEVEL, categories_at, category_counts
+from bench.datasets.taxonomy import DEFAULT_LEVEL, categories_at, category_counts, check_level
 from bench.errors import BenchError, unknown_name
 
 if TYPE_CHECKING:
@@ -71,6 +71,22 @@ class PublishedSet:
     def licence(self) -> str:
         """What may be done with the archive."""
         return ARCHIVES[self.name].licence
+
+    def check_category_level(self, level: int | None) -> None:
+        """See that the categories can be taken from `level` of the taxonomy (None: the default).
+
+        Raises
+        ------
+        BenchError
+            They come from elsewhere, or all items share that level.
+        """
+        if level is None:
+            return
+        if self.categories != "taxonomy":
+            raise BenchError(
+                f"--category-level is for Amazon Women and Men; leave it out for {self.name}"
+            )
+        check_level(level)
 
     def categories_of(self, archive: "Archive", *, level: int | None = None) -> Categories | None:
         """Give the items' categories; None for a data set that has none.

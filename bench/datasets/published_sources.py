@@ -4,63 +4,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from bench.datasets.disk import bytes_text
-from bench.datasets.download import fetch_file
+from bench.datasets.fetch import fetch_archive
 from bench.datasets.hosts import ARCHIVES
-from bench.datasets.licence import show_licence_once
-from bench.datasets.own import check_name
-from bench.datasets.published import FeatureDtype, import_archive
-from bench.datasets.record import DatasetRecord
 from bench.datasets.source import DatasetSource
 
-__all__ = ["AmazonFashion", "AmazonMen", "AmazonWomen", "Tradesy", "fetch_archive"]
-
-DOWNLOADS = "downloads"
-"""The folder among the data sets that archives are downloaded to."""
-
-
-def fetch_archive(
-    name: str,
-    data_dir: Path,
-    *,
-    url: str | None = None,
-    features: Path | None = None,
-    feature_dtype: FeatureDtype = "float32",
-    category_level: int | None = None,
-    force: bool = False,
-) -> DatasetRecord:
-    """Download a published archive, or go on with a download, and convert it.
-
-    Parameters
-    ----------
-    name
-        amazon_fashion, amazon_women, amazon_men or tradesy.
-    data_dir
-        Folder of the stored data sets; the archive stays in `downloads` there.
-    url
-        A mirror, see `bench.datasets.hosts.url_of`.
-    features, feature_dtype, category_level, force
-        As for `import_archive`.
-
-    Raises
-    ------
-    BenchError
-        The archive cannot be had, is not the published one, or cannot be converted. What has
-        arrived of a download is kept.
-    """
-    check_name(name, data_dir, force=force, source=name)
-    published = ARCHIVES[name]
-    show_licence_once(data_dir, published.licence)
-    download = fetch_file(published, data_dir / DOWNLOADS, url=url)
-    return import_archive(
-        download.path,
-        name,
-        data_dir,
-        as_name=name,
-        features=features,
-        feature_dtype=feature_dtype,
-        category_level=category_level,
-        force=force,
-    )
+__all__ = ["AmazonFashion", "AmazonMen", "AmazonWomen", "Tradesy"]
 
 
 class _PublishedSource(DatasetSource):

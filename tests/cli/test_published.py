@@ -125,7 +125,7 @@ def test_run_starts_no_download_unasked(
     def never(*args: object, **kwargs: object) -> None:
         raise AssertionError("a download was started")
 
-    monkeypatch.setattr("bench.datasets.published_sources.fetch_file", never)
+    monkeypatch.setattr("bench.datasets.fetch.fetch_file", never)
     for words in (
         ("run", "--dataset", "amazon_fashion", "--results", tmp_path / "r"),
         ("datasets", "info", "amazon_fashion"),
@@ -303,7 +303,7 @@ class TestOriginalFiles:
         [
             (("--as", "amazon_fashion"), "import its archive"),
             (("--as", "amazon_men", "--lists", "vbpr"), "--lists is for tradesy"),
-            (("--as", "tradesy", "--category-level", 4), "Tradesy has none"),
+            (("--as", "tradesy", "--category-level", 4), "leave it out for tradesy"),
             (("--as", "tradesy", "--features", "x.b"), "--features does not go with"),
             (("--name", "x", "--features", "x.b"), "name the published data set with --as"),
             (("--name", "x", "--lists", "vbpr"), "name the published data set with --as"),

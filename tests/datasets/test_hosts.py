@@ -6,7 +6,16 @@ from urllib.parse import urlsplit
 import pytest
 
 from bench.datasets import hosts
-from bench.datasets.hosts import ARCHIVES, PublishedFile, check_url, public_url, url_of
+from bench.datasets.hosts import (
+    ARCHIVES,
+    FEATURES,
+    ORIGINAL_FILES,
+    PublishedFile,
+    check_mirror,
+    check_url,
+    public_url,
+    url_of,
+)
 from bench.errors import BenchError
 
 FILE = PublishedFile(
@@ -28,6 +37,15 @@ def test_every_published_address_is_one_and_their_names_differ() -> None:
         assert urlsplit(file.folder_url).path.endswith("/")
         assert file.url.endswith("/" + file.name)
         assert "academic" in file.licence
+
+
+def test_features_and_original_files_of_every_data_set() -> None:
+    assert set(FEATURES) == set(ARCHIVES)
+    assert set(ORIGINAL_FILES) == set(ARCHIVES) - {"amazon_fashion"}
+    for name, files in ORIGINAL_FILES.items():
+        subject = "tradesy" if name == "tradesy" else "Clothing_Shoes_and_Jewelry"
+        assert all(subject in file.name for file in (*files, FEATURES[name]))
+        assert FEATURES[name] == files[-1]
 
 
 def test_sizes_are_those_of_the_download_logs() -> None:
@@ -107,3 +125,18 @@ def test_what_is_shown_still_says_where() -> None:
 def test_facts_do_not_change_by_accident() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         ARCHIVES["tradesy"].name = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("url", [None, "http://host", "http://host/d/", "https://host/d/?key=x"])
+def test_a_folder_is_a_mirror_of_several_files(url: str | None) -> None:
+    check_mirror([FILE, FILE], url)
+
+
+@pytest.mark.parametrize("url", ["http://me:pw@host/x.npy", "http://me:pw@host/get?file=x/"])
+def test_the_address_of_one_file_is_no_mirror_of_several(url: str) -> None:
+    check_mirror([FILE], url)
+    with pytest.raises(BenchError, match="address of one file, and 2 are to be") as caught:
+        check_mirror([FILE, FILE], url)
+    assert "pw" not in str(caught.value)
+    with pytest.raises(BenchError, match="http:// or https://"):
+        check_mirror([FILE], "ftp://host/")

@@ -1,7 +1,7 @@
 """`bench datasets import`: one's own data, a published archive, or the original raw files."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import click
 
@@ -12,9 +12,6 @@ from bench.datasets.own import import_folder
 from bench.datasets.published_sets import PUBLISHED_SETS
 from bench.datasets.record import DatasetRecord
 from bench.errors import BenchError
-
-if TYPE_CHECKING:
-    from bench.datasets.raw import RawOptions
 
 __all__ = ["import_command", "tell_imported"]
 
@@ -109,10 +106,11 @@ def import_command(
     elif source.is_dir():
         _only(context, _RAW, "the original files")
         from bench.datasets.raw import RawOptions
+        from bench.datasets.raw_sets import import_raw, raw_name
 
-        record = _import_raw(
+        record = import_raw(
             source,
-            name or f"{as_name}-raw",
+            name or raw_name(as_name),
             data_dir,
             as_name=as_name,
             options=RawOptions(
@@ -152,55 +150,6 @@ def tell_imported(record: DatasetRecord) -> None:
     )
     for line in notable(record):
         click.echo(f"  {line}")
-
-
-def _import_raw(
-    folder: Path,
-    name: str,
-    data_dir: Path,
-    *,
-    as_name: str,
-    options: "RawOptions",
-    lists: str | None,
-    category_level: int | None,
-    title: str | None,
-    force: bool,
-) -> DatasetRecord:
-    """Import the original files of one data set; refuse what does not go with it."""
-    from bench.datasets.amazon import import_raw_amazon
-    from bench.datasets.taxonomy import DEFAULT_LEVEL
-    from bench.datasets.tradesy import import_raw_tradesy
-
-    if as_name == "amazon_fashion":
-        raise BenchError(
-            "which items make up Amazon Fashion was never published, so it cannot be made from the "
-            "original files: import its archive"
-        )
-    if as_name == "tradesy":
-        if category_level is not None:
-            raise BenchError("--category-level is for Amazon Women and Men; Tradesy has none")
-        chosen = "dvbpr" if lists is None else lists
-        return import_raw_tradesy(
-            folder,
-            name,
-            data_dir,
-            lists=chosen if chosen in ("vbpr", "dvbpr") else chosen.split(","),
-            options=options,
-            title=title,
-            force=force,
-        )
-    if lists is not None:
-        raise BenchError(f"--lists is for tradesy; leave it out for {as_name}")
-    return import_raw_amazon(
-        folder,
-        name,
-        data_dir,
-        part="women" if as_name == "amazon_women" else "men",
-        category_level=DEFAULT_LEVEL if category_level is None else category_level,
-        options=options,
-        title=title,
-        force=force,
-    )
 
 
 def _is_given(context: click.Context, option: str) -> bool:
