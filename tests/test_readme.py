@@ -134,7 +134,7 @@ def test_hyper_parameters_and_options_in_the_text_exist() -> None:
     from bench.recommender import parse_params
     from bench.registry import Registry
 
-    settings = re.findall(r"--set ([a-z-]+)\.(\w+)=([\w.]+)", README)
+    settings = re.findall(r"--set ([a-z-]+)\.(\w+)=([\w./-]+)", README)
     assert len(settings) >= 5
     for name, key, value in settings:
         parse_params(Registry().recommender(name), {key: value})
