@@ -1,25 +1,16 @@
 """Compiled loops of training steps on a CPU; import this where it is used, Numba loads slowly."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from functools import partial
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from bench.compiled import compiled
+
 __all__ = ["adagrad_rows", "row_differences"]
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def _compiled(function: Function) -> Function:
-    """Compile without the interpreter lock, cached on disk where a cache can be written."""
-    # NumPy's rule for a division by zero (infinity): Python's needs a branch for every element.
-    try:
-        compiled = numba.njit(nogil=True, error_model="numpy", cache=True)(function)
-    except RuntimeError:  # neither the package's folder nor the user's cache folder is writable
-        compiled = numba.njit(nogil=True, error_model="numpy")(function)
-    return cast(Function, compiled)
+# NumPy's rule for a division by zero (infinity): Python's needs a branch for every element.
+_compiled = partial(compiled, error_model="numpy")
 
 
 @_compiled

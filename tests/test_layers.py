@@ -22,6 +22,7 @@ LAYERS = (
     {
         "bench.errors",
         "bench.rng",
+        "bench.compiled",
         "bench.device",
         "bench.distributed",
         "bench.progress",
@@ -38,7 +39,7 @@ LAYERS = (
 """From the ground up; a module imports from its own layer and from those below."""
 
 FOR_MODELS = {
-    *("errors", "rng", "device", "distributed", "progress", "files"),
+    *("errors", "rng", "device", "compiled", "distributed", "progress", "files"),
     *("recommender", "datasets"),
 }
 """What of `bench` the recommenders' packages know."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from bench.datasets.batches import batches_of
 from bench.device import available_threads
 
 __all__ = ["Decoded", "decode_all", "try_to_decode"]
@@ -71,7 +72,8 @@ def decode_all(contents: Iterable[bytes]) -> Iterator[tuple[bytes, Decoded]]:
     waiting: deque[tuple[list[bytes], Future[list[Decoded]]]] = deque()
     with ThreadPoolExecutor(n_threads) as pool:
         try:
-            for chunk in _chunks(contents):
+            chunks = batches_of(contents, most_items=_CHUNK_IMAGES, enough_bytes=_CHUNK_BYTES)
+            for chunk in chunks:
                 waiting.append((chunk, pool.submit(_decode_chunk, chunk)))
                 if len(waiting) > 2 * n_threads:
                     done, found = waiting.popleft()
@@ -86,16 +88,3 @@ def decode_all(contents: Iterable[bytes]) -> Iterator[tuple[bytes, Decoded]]:
 
 def _decode_chunk(chunk: list[bytes]) -> list[Decoded]:
     return [try_to_decode(content) for content in chunk]
-
-
-def _chunks(contents: Iterable[bytes]) -> Iterator[list[bytes]]:
-    chunk: list[bytes] = []
-    n_bytes = 0
-    for content in contents:
-        chunk.append(content)
-        n_bytes += len(content)
-        if len(chunk) == _CHUNK_IMAGES or n_bytes >= _CHUNK_BYTES:
-            yield chunk
-            chunk, n_bytes = [], 0
-    if chunk:
-        yield chunk

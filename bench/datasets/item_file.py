@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from bench.datasets.batches import batches_of
 from bench.datasets.content_hash import ContentHashes
 from bench.datasets.hashed_file import HashedFile
 from bench.errors import BenchError
@@ -60,14 +61,16 @@ def write_items(
     """
     n_items = len(item_ids)
     start = 0
+    batches: Iterator[Sequence[bytes | None]] = _empty_batches(n_items)
     if images is not None:
         hashes.has_images()
+        batches = batches_of(images, most_items=_BATCH_ITEMS, enough_bytes=_BATCH_BYTES)
     with (
         HashedFile(path) as file,
         pa.PythonFile(file, mode="w") as sink,
         pa.ipc.new_file(sink, _ITEM_SCHEMA) as writer,
     ):
-        for batch in _image_batches(images) if images is not None else _empty_batches(n_items):
+        for batch in batches:
             stop = start + len(batch)
             if stop > n_items:
                 raise BenchError(f"more images than items: {n_items} items")
@@ -85,19 +88,6 @@ def write_items(
     if start != n_items:
         raise BenchError(f"{start} images for {n_items} items; every item needs one")
     return file.sha256()
-
-
-def _image_batches(images: Iterable[bytes]) -> Iterator[Sequence[bytes | None]]:
-    batch: list[bytes | None] = []
-    n_bytes = 0
-    for image in images:
-        batch.append(image)
-        n_bytes += len(image)
-        if len(batch) == _BATCH_ITEMS or n_bytes >= _BATCH_BYTES:
-            yield batch
-            batch, n_bytes = [], 0
-    if batch:
-        yield batch
 
 
 def _empty_batches(n_items: int) -> Iterator[Sequence[bytes | None]]:

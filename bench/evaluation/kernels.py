@@ -1,24 +1,11 @@
 """The two compiled loops of the evaluator; import this where they are used, Numba loads slowly."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
-
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from bench.compiled import compiled as _compiled
+
 __all__ = ["count_tile", "first_non_finite_row"]
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def _compiled(function: Function) -> Function:
-    """Compile without the interpreter lock, cached on disk where a cache can be written."""
-    try:
-        compiled = numba.njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # neither the package's folder nor the user's cache folder is writable
-        compiled = numba.njit(nogil=True)(function)
-    return cast(Function, compiled)
 
 
 # Numba adds int32 to int32 in 64 bits; only a return in 32 bits lets LLVM narrow the sums and so
