@@ -14,14 +14,27 @@ from bench.experiment import provenance
 from bench.registry import Registry
 
 
+PEAKS = """
+import numpy as np
+from bench.experiment import provenance
+with provenance.measured_peak_memory() as large:
+    np.ones(40_000_000)  # 320 MB
+with provenance.measured_peak_memory() as small:
+    pass
+print(large.n_bytes, small.n_bytes, small.scope)
+"""
+
+
 def test_peak_memory_is_the_blocks_own() -> None:
-    with provenance.measured_peak_memory() as large:
-        np.ones(40_000_000)  # 320 MB
-    with provenance.measured_peak_memory() as small:
-        pass
-    assert large.n_bytes > 320e6
-    if small.scope == "cell":
-        assert large.n_bytes - small.n_bytes > 250e6
+    # In a process of its own: after other tests the allocator has so much free memory in hand that
+    # the array needs no more of it from the system.
+    done = subprocess.run(
+        [sys.executable, "-c", PEAKS], capture_output=True, text=True, check=True, timeout=120
+    )
+    large, small, scope = done.stdout.split(maxsplit=2)
+    assert int(large) > 320e6
+    if scope.strip() == "cell":
+        assert int(large) - int(small) > 250e6
 
 
 def test_the_version_follows_the_code_of_a_plug_in(tmp_path: Path) -> None:
