@@ -13,7 +13,6 @@ from baselines.warp import Warp
 from bench.experiment import provenance
 from bench.registry import Registry
 
-
 PEAKS = """
 import numpy as np
 from bench.experiment import provenance
