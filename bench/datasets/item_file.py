@@ -75,8 +75,7 @@ def write_items(
             if stop > n_items:
                 raise BenchError(f"more images than items: {n_items} items")
             if images is not None:
-                for image in batch:
-                    hashes.add_image(image or b"")
+                hashes.add_images([image or b"" for image in batch])
             part = None if categories is None else categories[start:stop].astype(np.int16)
             columns = [
                 pa.array(item_ids[start:stop], pa.string()),
