@@ -3,6 +3,7 @@
 import hashlib
 import os
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,7 +14,7 @@ __all__ = ["BackgroundHash", "HashedFile", "PieceReader", "ThreadedHash"]
 
 _WRITE_OUT_BYTES = 64 << 20
 _READ_BYTES = 4 << 20
-# Hashing so many bytes takes three times as long as starting a thread.
+# Hashing so many bytes takes several times as long as handing them to a thread.
 _BYTES_FOR_A_THREAD = 1 << 18
 
 
@@ -22,7 +23,8 @@ class ThreadedHash:
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
-        self._thread: threading.Thread | None = None
+        self._pool = ThreadPoolExecutor(1)
+        self._pending: Future[None] | None = None
 
     def update(self, content: bytes | memoryview) -> None:
         """Take in the next bytes, which must stay as they are until `wait` or the next call."""
@@ -30,14 +32,13 @@ class ThreadedHash:
         if len(content) < _BYTES_FOR_A_THREAD:
             self._digest.update(content)
         else:  # without the interpreter's lock
-            self._thread = threading.Thread(target=self._digest.update, args=(content,))
-            self._thread.start()
+            self._pending = self._pool.submit(self._digest.update, content)
 
     def wait(self) -> None:
         """Return when all that was given is taken in."""
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        if self._pending is not None:
+            self._pending.result()
+            self._pending = None
 
     def hexdigest(self) -> str:
         """Give the hash of what was given so far."""
