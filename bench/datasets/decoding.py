@@ -1,4 +1,4 @@
-"""Decoding every image once, to know before a run which of them cannot be."""
+"""Finding out before a run which images cannot be decoded."""
 
 import io
 from collections import deque
@@ -69,7 +69,7 @@ def try_to_decode(content: bytes) -> Decoded:
 
 
 def decode_all(contents: Iterable[bytes]) -> Iterator[tuple[bytes, Decoded]]:
-    """Decode images on all threads and give each back, in order, with what was found.
+    """Try to decode images, on all threads, and give each back, in order, with what was found.
 
     Memory holds a few chunks of images, however slowly the results are taken.
     """

@@ -1,4 +1,5 @@
 import errno
+import gc
 import hashlib
 import os
 import threading
@@ -43,25 +44,42 @@ CONTENT = bytes(np.random.default_rng(3).integers(0, 256, 1000, dtype=np.uint8))
 
 def test_many_bytes_are_hashed_in_a_thread_and_few_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hashed_file, "_BYTES_FOR_A_THREAD", 100)
-    started = 0
-
-    class Counted(threading.Thread):
-        def start(self) -> None:
-            nonlocal started
-            started += 1
-            super().start()
-
-    monkeypatch.setattr(threading, "Thread", Counted)
     digest = ThreadedHash()
-    for stop in (10, 300, 310, 330, 800, 1000):
-        digest.update(memoryview(CONTENT)[:stop])
-    expected = hashlib.sha256(b"".join(CONTENT[:k] for k in (10, 300, 310, 330, 800, 1000)))
+    threads = []
+
+    class Recorded:
+        def __init__(self, inner: Any) -> None:
+            self.inner, self.hexdigest = inner, inner.hexdigest
+
+        def update(self, content: bytes) -> None:
+            threads.append(threading.current_thread() is threading.main_thread())
+            self.inner.update(content)
+
+    monkeypatch.setattr(digest, "_digest", Recorded(digest._digest))
+    sizes = (10, 300, 99, 100, 800, 1000)
+    for size in sizes:
+        digest.update(memoryview(CONTENT)[:size])
+    expected = hashlib.sha256(b"".join(CONTENT[:size] for size in sizes))
     assert digest.hexdigest() == digest.hexdigest() == expected.hexdigest()
-    assert started == 5
+    assert threads == [size < 100 for size in sizes]
     # It can go on after that.
     digest.update(CONTENT)
     expected.update(CONTENT)
     assert digest.hexdigest() == expected.hexdigest()
+
+
+def test_the_thread_of_a_hash_ends_with_it() -> None:
+    before = threading.active_count()
+    digest = ThreadedHash()
+    digest.update(bytes(1 << 20))
+    assert digest.hexdigest() == hashlib.sha256(bytes(1 << 20)).hexdigest()
+    assert threading.active_count() == before + 1
+    del digest
+    gc.collect()
+    deadline = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == before
 
 
 def test_memory_given_to_a_file_is_free_afterwards(tmp_path: Path) -> None:
