@@ -1,7 +1,7 @@
 """JPEGs that decode for certain, told from their markers, without unpacking their data.
 
-Unpacking a photograph's Huffman codes takes twenty times as long as looking for its markers, and
-finds nothing more. While it unpacks a baseline scan a decoder of libjpeg's family stops in two
+Unpacking a photograph's Huffman codes takes more than ten times as long as looking for its markers,
+and finds nothing more. While it unpacks a baseline scan a decoder of libjpeg's family stops in two
 cases only: its tables do not fit together, or the file ends before a marker ends the data. A code
 that does not exist, data that end too early or too late, restart markers that are missing or that
 nobody asked for: of all these it warns, fills up with zeros and goes on to the end of the image
