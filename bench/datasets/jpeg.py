@@ -32,8 +32,8 @@ _END_OF_DATA = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 # libjpeg refuses sides above 65,500.
 _LONGEST_SIDE = 1 << 14
-# Of larger images the sums of DC differences could leave 32 bits, and libjpeg-turbo may refuse
-# that: 2**24 pixels are 2**18 blocks, of differences below 2**11.
+# To be safe from sums of DC differences that leave 32 bits, which a decoder might refuse: 2**24
+# pixels are 2**18 blocks, of differences below 2**11.
 _MOST_PIXELS = 1 << 24
 _LARGEST_DC_CATEGORY = 11
 
