@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from bench.datasets.hashed_file import ThreadedHash
 from bench.files import sha256_of_arrays
 
 __all__ = ["ContentHashes"]
@@ -25,7 +26,7 @@ class ContentHashes:
 
     def __init__(self, *, split: str, item_ids: Sequence[str]) -> None:
         self._parts = {"split": split, "items": _hash_of_texts(item_ids)}
-        self._images: hashlib._Hash | None = None
+        self._images: ThreadedHash | None = None
 
     def add_categories(self, categories: npt.NDArray[np.int16], names: Sequence[str]) -> None:
         """Take in the categories."""
@@ -38,14 +39,14 @@ class ContentHashes:
 
     def has_images(self) -> None:
         """Say that there are images, if only for the items to come."""
-        self._images = self._images or hashlib.sha256()
+        self._images = self._images or ThreadedHash()
 
-    def add_image(self, image: bytes) -> None:
-        """Take in the next item's image."""
+    def add_images(self, images: Sequence[bytes]) -> None:
+        """Take in the next items' images; of many at a time the hash is computed in a thread."""
         self.has_images()
         assert self._images is not None
-        self._images.update(len(image).to_bytes(8, "little"))
-        self._images.update(image)
+        parts = (part for image in images for part in (len(image).to_bytes(8, "little"), image))
+        self._images.update(b"".join(parts))
 
     def data_hash(self) -> str:
         """Give the hash over all parts."""

@@ -1,17 +1,49 @@
-"""Large files that are hashed while they are written or read, so that one pass does both."""
+"""Large files that are hashed beside the reading or writing, on a processor core of its own."""
 
 import hashlib
 import os
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bench.errors import BenchError
+from bench.errors import BenchError, user_io_errors
 
-__all__ = ["HashedFile", "HashingReader"]
+__all__ = ["BackgroundHash", "HashedFile", "PieceReader", "ThreadedHash"]
 
 _WRITE_OUT_BYTES = 64 << 20
 _READ_BYTES = 4 << 20
+# Hashing so many bytes takes several times as long as handing them to a thread.
+_BYTES_FOR_A_THREAD = 1 << 18
+
+
+class ThreadedHash:
+    """SHA-256 of a stream, computed while its giver goes on."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self._pool = ThreadPoolExecutor(1)
+        self._pending: Future[None] | None = None
+
+    def update(self, content: bytes | memoryview) -> None:
+        """Take in the next bytes, which must stay as they are until `wait` or the next call."""
+        self.wait()
+        if len(content) < _BYTES_FOR_A_THREAD:
+            self._digest.update(content)
+        else:  # without the interpreter's lock
+            self._pending = self._pool.submit(self._digest.update, content)
+
+    def wait(self) -> None:
+        """Return when all that was given is taken in."""
+        if self._pending is not None:
+            self._pending.result()
+            self._pending = None
+
+    def hexdigest(self) -> str:
+        """Give the hash of what was given so far."""
+        self.wait()
+        return self._digest.hexdigest()
 
 
 class HashedFile:
@@ -27,7 +59,7 @@ class HashedFile:
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("wb", buffering=0)
-        self._digest = hashlib.sha256()
+        self._hash = ThreadedHash()
         self._written_out = 0
         self.size = 0
         self.closed = False
@@ -46,10 +78,13 @@ class HashedFile:
     def write(self, content: bytes | memoryview) -> int:
         """Append; all of it is written, or an `OSError` raised."""
         view = memoryview(content).cast("B")
-        self._digest.update(view)
-        done = 0
-        while done < len(view):
-            done += self._file.write(view[done:]) or 0
+        self._hash.update(view)
+        try:
+            done = 0
+            while done < len(view):
+                done += self._file.write(view[done:]) or 0
+        finally:  # from here on the memory is the caller's again
+            self._hash.wait()
         self.size += len(view)
         if self.size - self._written_out >= _WRITE_OUT_BYTES:
             self._begin_to_write_out()
@@ -70,7 +105,7 @@ class HashedFile:
 
     def sha256(self) -> str:
         """Give the hash of what is written so far."""
-        return self._digest.hexdigest()
+        return self._hash.hexdigest()
 
     def _begin_to_write_out(self) -> None:
         # Else the kernel collects gigabytes, and the sync that ends the write waits for all of
@@ -85,11 +120,78 @@ class HashedFile:
         self._written_out = self.size
 
 
-class HashingReader:
-    """Reads pieces of a file by offset and hashes the whole of it, in one pass where it can.
+class BackgroundHash:
+    """Reads a file from front to back and hashes it, in a thread that starts at once.
 
-    As long as pieces are asked for front to back, what lies between them is read and hashed on the
-    way; a piece further back is read on its own.
+    Whoever else reads the file meanwhile finds it in the system's cache, without waiting for the
+    disk. As a context manager it gives up when the block ends.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Raises
+    ------
+    StorageError
+        It is not there or cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with user_io_errors("read the file", path):
+            self._state = self._state_now()
+            self._file = path.open("rb", buffering=0)
+        self._digest = hashlib.sha256()
+        self._error: OSError | None = None
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stopped = True
+        self._thread.join()
+        self._file.close()
+
+    def sha256(self) -> str:
+        """Wait for the end and give the hash.
+
+        Raises
+        ------
+        BenchError
+            The file cannot be read, or was changed since the hashing began.
+        """
+        self._thread.join()
+        with user_io_errors("read the file", self._path):
+            if self._error is not None:
+                raise self._error
+            if self._state_now() != self._state:
+                raise BenchError(f"{self._path}: has changed since it was read; start again")
+        return self._digest.hexdigest()
+
+    def _state_now(self) -> tuple[int, int, int]:
+        state = self._path.stat()
+        return state.st_ino, state.st_size, state.st_mtime_ns
+
+    def _run(self) -> None:
+        block = memoryview(bytearray(_READ_BYTES))
+        try:
+            while not self._stopped and (n_read := self._file.readinto(block)):
+                self._digest.update(block[:n_read])
+        except OSError as error:
+            self._error = error
+
+
+class PieceReader:
+    """Reads pieces of a file by offset, many at a time where one lies soon behind the other.
 
     Parameters
     ----------
@@ -100,10 +202,8 @@ class HashingReader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file = path.open("rb", buffering=0)
-        self._digest = hashlib.sha256()
-        self._hashed = 0
-        self._window = memoryview(b"")
-        self._window_start = 0
+        self._block = memoryview(bytearray(_READ_BYTES))
+        self._start = self._end = 0
 
     def __enter__(self) -> Self:
         return self
@@ -126,34 +226,27 @@ class HashingReader:
         """
         parts = []
         while length > 0:
-            piece = self._piece(offset, length)
-            if not len(piece):
+            if 0 <= offset - self._end < _READ_BYTES:
+                self._fill(offset)
+            part = self._in_block(offset, length)
+            if not part:  # elsewhere
+                self._file.seek(offset)
+                part = self._file.read(length)
+                self._start = self._end = offset + len(part)
+            if not part:
                 raise BenchError(f"{self._path}: ends early; it was changed while it was read")
-            parts.append(bytes(piece))
-            offset += len(piece)
-            length -= len(piece)
+            parts.append(part)
+            offset += len(part)
+            length -= len(part)
         return b"".join(parts)
 
-    def sha256(self) -> str:
-        """Read what was not read yet and give the hash of the whole file."""
-        while len(self._next_block()):
-            pass
-        return self._digest.hexdigest()
+    def _fill(self, offset: int) -> None:
+        self._file.seek(offset)
+        self._start = offset
+        self._end = offset + (self._file.readinto(self._block) or 0)
 
-    def _piece(self, offset: int, length: int) -> memoryview:
-        """Give some of the wanted bytes, nothing at the file's end."""
-        while offset >= self._hashed and len(self._next_block()):
-            pass
-        start = offset - self._window_start
-        if 0 <= start < len(self._window):
-            return self._window[start : start + length]
-        self._file.seek(offset)  # behind the window: not hashed again
-        return memoryview(self._file.read(length))
-
-    def _next_block(self) -> memoryview:
-        self._file.seek(self._hashed)
-        self._window_start = self._hashed
-        self._window = memoryview(self._file.read(_READ_BYTES))
-        self._digest.update(self._window)
-        self._hashed += len(self._window)
-        return self._window
+    def _in_block(self, offset: int, length: int) -> bytes:
+        if not self._start <= offset < self._end:
+            return b""
+        at = offset - self._start
+        return bytes(self._block[at : min(at + length, self._end - self._start)])

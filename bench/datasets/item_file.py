@@ -1,6 +1,7 @@
 """Writing items.arrow: ids, categories and encoded images, a batch of bounded size at a time."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
@@ -69,22 +70,29 @@ def write_items(
         HashedFile(path) as file,
         pa.PythonFile(file, mode="w") as sink,
         pa.ipc.new_file(sink, _ITEM_SCHEMA) as writer,
+        # One batch is written while the next is read.
+        ThreadPoolExecutor(1) as pool,
     ):
+        written: Future[None] | None = None
         for batch in batches:
             stop = start + len(batch)
             if stop > n_items:
                 raise BenchError(f"more images than items: {n_items} items")
             if images is not None:
-                for image in batch:
-                    hashes.add_image(image or b"")
+                hashes.add_images([image or b"" for image in batch])
             part = None if categories is None else categories[start:stop].astype(np.int16)
             columns = [
                 pa.array(item_ids[start:stop], pa.string()),
                 pa.nulls(len(batch), pa.int16()) if part is None else pa.array(part, pa.int16()),
                 pa.array(batch, pa.binary()),
             ]
-            writer.write_batch(pa.record_batch(columns, schema=_ITEM_SCHEMA))
+            record_batch = pa.record_batch(columns, schema=_ITEM_SCHEMA)
+            if written is not None:
+                written.result()
+            written = pool.submit(writer.write_batch, record_batch)
             start = stop
+        if written is not None:
+            written.result()
     if start != n_items:
         raise BenchError(f"{start} images for {n_items} items; every item needs one")
     return file.sha256()

@@ -1,5 +1,6 @@
 """Small reads from a large file of pickled data: a window that slides over it, and spans in it."""
 
+import os
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -65,7 +66,7 @@ class PickleFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         with user_io_errors("read the file", path):
-            self._handle: BinaryIO = path.open("rb", buffering=_WINDOW)
+            self._handle: BinaryIO = path.open("rb", buffering=0)
             self.size = path.stat().st_size
 
     def __enter__(self) -> Self:
@@ -160,12 +161,21 @@ class PickleFile:
             self.fail(span.offset, "a string that is not in the encoding it claims")
 
     def _read(self, position: int, length: int) -> bytes:
-        with user_io_errors("read the file", self.path):
-            self._handle.seek(position)
-            content = self._handle.read(length)
+        try:
+            content = self._read_at(position, length)
+        except OSError:
+            with user_io_errors("read the file", self.path):
+                raise
         if len(content) < length:
             self._cut_off(position + len(content), "more: it became shorter while it was read")
         return content
+
+    def _read_at(self, position: int, length: int) -> bytes:
+        # In one call: between two, another thread may want the interpreter.
+        if hasattr(os, "pread"):
+            return os.pread(self._handle.fileno(), length, position)
+        self._handle.seek(position)
+        return self._handle.read(length)
 
     def _cut_off(self, position: int, what: str) -> NoReturn:
         raise BenchError(

@@ -1,8 +1,8 @@
 """The published archives, converted once into the suite's store.
 
 The archive's own partition is kept: no user is left out, nothing is drawn. Images are copied from
-where they lie in the archive to the store, a few at a time, and decoded on the way; the archive is
-hashed in the same pass.
+where they lie in the archive to the store, a few at a time, and checked on the way; the archive is
+hashed while its pickle is read.
 """
 
 import logging
@@ -21,7 +21,7 @@ from bench.datasets.archive import Archive, read_archive
 from bench.datasets.dataset import NO_ITEM, FeatureInfo, Interactions, repeats_training
 from bench.datasets.decoding import decode_all
 from bench.datasets.disk import need_disk_space
-from bench.datasets.hashed_file import HashingReader
+from bench.datasets.hashed_file import BackgroundHash, PieceReader
 from bench.datasets.own import check_name
 from bench.datasets.preprocess import NO_TIME, merge_repeats
 from bench.datasets.published_features import (
@@ -34,7 +34,7 @@ from bench.datasets.published_sets import published_set
 from bench.datasets.record import DatasetRecord
 from bench.datasets.row_file import select_rows
 from bench.datasets.store import Timestamps, write_dataset
-from bench.errors import BenchError, printable, user_io_errors
+from bench.errors import printable, user_io_errors
 from bench.files import remove_leftovers, temporary_prefix
 from bench.progress import Progress
 
@@ -93,25 +93,26 @@ def import_archive(
     remove_leftovers(data_dir)
     if features is not None:
         check_feature_file(features)
-    archive = read_archive(path)
-    _check_space(archive, data_dir, name, with_features=features is not None, dtype=feature_dtype)
-    categories = kind.categories_of(archive, level=category_level)
-    partition = _Partition.of(archive)
     with ExitStack() as stack:
+        archive_hash = stack.enter_context(BackgroundHash(path))
+        archive = read_archive(path)
+        with_features = features is not None
+        _check_space(archive, data_dir, name, with_features=with_features, dtype=feature_dtype)
+        categories = kind.categories_of(archive, level=category_level)
+        partition = _Partition.of(archive)
         rows = None
         if features is not None:
             rows = _read_features(features, archive, _scratch(stack, data_dir), feature_dtype)
         with user_io_errors("read the archive", path):
-            reader = stack.enter_context(HashingReader(path))
-            if path.stat().st_size != archive.size:
-                raise BenchError(f"{path}: has changed since it was read; start again")
+            reader = stack.enter_context(PieceReader(path))
         images = _ArchiveImages(archive, reader)
         record = write_dataset(
             data_dir / name,
             name=name,
             title=title or (kind.title if name == as_name else name),
             source=lambda: (
-                f"published archive {path.name}, {archive.size:,} bytes, SHA-256 {reader.sha256()}"
+                f"published archive {path.name}, {archive.size:,} bytes, "
+                f"SHA-256 {archive_hash.sha256()}"
             ),
             licence=kind.licence,
             train=partition.train,
@@ -132,7 +133,7 @@ def import_archive(
                     "published_as": as_name,
                     "file": path.name,
                     "bytes": archive.size,
-                    "sha256": reader.sha256(),
+                    "sha256": archive_hash.sha256(),
                     **archive.report,
                 },
                 "partition": partition.report,
@@ -210,7 +211,7 @@ FALLBACK_IMAGE = _png(16, 128)
 
 @dataclass
 class _ArchiveImages:
-    """The images of an archive in item order, each one decoded before it is handed on.
+    """The images of an archive in item order, each one checked before it is handed on.
 
     Attributes
     ----------
@@ -223,7 +224,7 @@ class _ArchiveImages:
     """
 
     archive: Archive
-    reader: HashingReader
+    reader: PieceReader
     formats: Counter[str] = field(default_factory=Counter)
     modes: Counter[str] = field(default_factory=Counter)
     replaced: list[str] = field(default_factory=list)

@@ -136,7 +136,7 @@ def _check_images(folder: Path, dataset: Dataset, images: Images, hashes: Conten
     encoded = (images.encoded(item) for item in range(len(images)))
     with Progress("images", len(images), unit="image") as progress:
         for item, (content, found) in enumerate(decode_all(encoded)):
-            hashes.add_image(content)
+            hashes.add_images([content])
             if found.flaw is not None:
                 flaws.append((dataset.item_ids[item], found.flaw))
             progress.advance()

@@ -1,6 +1,11 @@
 import errno
+import gc
 import hashlib
+import os
+import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.datasets import hashed_file
-from bench.datasets.hashed_file import HashedFile, HashingReader
-from bench.errors import BenchError
+from bench.datasets.hashed_file import BackgroundHash, HashedFile, PieceReader, ThreadedHash
+from bench.errors import BenchError, StorageError
 
 
 def test_what_is_written_is_hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,12 +42,124 @@ def test_a_full_disk_is_the_system_s_own_error(tmp_path: Path) -> None:
 CONTENT = bytes(np.random.default_rng(3).integers(0, 256, 1000, dtype=np.uint8))
 
 
+def test_many_bytes_are_hashed_in_a_thread_and_few_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hashed_file, "_BYTES_FOR_A_THREAD", 100)
+    digest = ThreadedHash()
+    threads = []
+
+    class Recorded:
+        def __init__(self, inner: Any) -> None:
+            self.inner, self.hexdigest = inner, inner.hexdigest
+
+        def update(self, content: bytes) -> None:
+            threads.append(threading.current_thread() is threading.main_thread())
+            self.inner.update(content)
+
+    monkeypatch.setattr(digest, "_digest", Recorded(digest._digest))
+    sizes = (10, 300, 99, 100, 800, 1000)
+    for size in sizes:
+        digest.update(memoryview(CONTENT)[:size])
+    expected = hashlib.sha256(b"".join(CONTENT[:size] for size in sizes))
+    assert digest.hexdigest() == digest.hexdigest() == expected.hexdigest()
+    assert threads == [size < 100 for size in sizes]
+    # It can go on after that.
+    digest.update(CONTENT)
+    expected.update(CONTENT)
+    assert digest.hexdigest() == expected.hexdigest()
+
+
+def test_the_thread_of_a_hash_ends_with_it() -> None:
+    before = threading.active_count()
+    digest = ThreadedHash()
+    digest.update(bytes(1 << 20))
+    assert digest.hexdigest() == hashlib.sha256(bytes(1 << 20)).hexdigest()
+    assert threading.active_count() == before + 1
+    del digest
+    gc.collect()
+    deadline = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == before
+
+
+def test_memory_given_to_a_file_is_free_afterwards(tmp_path: Path) -> None:
+    content = bytearray(1 << 20)
+    with HashedFile(tmp_path / "f") as file:
+        for value in (b"a", b"b"):
+            content[:] = value * len(content)
+            file.write(memoryview(content))
+    assert file.sha256() == hashlib.sha256((tmp_path / "f").read_bytes()).hexdigest()
+    assert (tmp_path / "f").read_bytes() == b"a" * len(content) + b"b" * len(content)
+
+
+@pytest.mark.parametrize("block", [1, 64, 1000, 4096])
+def test_a_file_hashed_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    monkeypatch.setattr(hashed_file, "_READ_BYTES", block)
+    (tmp_path / "f").write_bytes(CONTENT)
+    with BackgroundHash(tmp_path / "f") as found:
+        assert found.sha256() == found.sha256() == hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.mark.parametrize("change", ["longer", "touched", "another", "gone"])
+def test_a_file_that_was_changed_meanwhile(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(CONTENT)
+    state = path.stat()
+    with BackgroundHash(path) as found:
+        if change == "longer":
+            path.write_bytes(CONTENT + b"x")
+            os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+        elif change == "touched":
+            os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns + 1_000_000_000))
+        else:
+            path.rename(tmp_path / "g")
+            if change == "another":
+                path.write_bytes(CONTENT)
+                os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+        with pytest.raises(BenchError, match=r"has changed since|no such file"):
+            found.sha256()
+
+
+def test_an_error_of_the_reading_thread_arrives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken:
+        close = staticmethod(lambda: None)
+
+        def readinto(self, block: memoryview) -> int:
+            raise OSError(errno.EIO, "Input/output error")
+
+    (tmp_path / "f").write_bytes(CONTENT)
+    monkeypatch.setattr(Path, "open", lambda *args, **kwargs: Broken())
+    with (
+        BackgroundHash(tmp_path / "f") as found,
+        pytest.raises(StorageError, match=r"cannot read the file .*Input/output error"),
+    ):
+        found.sha256()
+
+
+def test_hashing_ends_with_its_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hashed_file, "_READ_BYTES", 1)
+    (tmp_path / "f").write_bytes(bytes(10_000_000))
+    before = threading.active_count()
+    started = time.monotonic()
+    with pytest.raises(ZeroDivisionError), BackgroundHash(tmp_path / "f"):
+        raise ZeroDivisionError
+    assert threading.active_count() == before
+    assert time.monotonic() - started < 2
+
+
+def test_there_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"cannot read the file .*no such file"):
+        BackgroundHash(tmp_path / "f")
+
+
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     spans=st.lists(st.tuples(st.integers(0, 999), st.integers(0, 300)), max_size=12),
     block=st.integers(1, 1200),
 )
-def test_pieces_in_any_order_and_one_hash(
+def test_pieces_in_any_order(
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
     spans: list[tuple[int, int]],
@@ -51,47 +168,61 @@ def test_pieces_in_any_order_and_one_hash(
     monkeypatch.setattr(hashed_file, "_READ_BYTES", block)
     path = tmp_path_factory.getbasetemp() / "pieces"
     path.write_bytes(CONTENT)
-    with HashingReader(path) as reader:
+    with PieceReader(path) as reader:
         for offset, length in spans:
             length = min(length, len(CONTENT) - offset)
             assert reader.read(offset, length) == CONTENT[offset : offset + length]
-        assert reader.sha256() == hashlib.sha256(CONTENT).hexdigest()
-        assert reader.sha256() == hashlib.sha256(CONTENT).hexdigest()
 
 
-def test_front_to_back_the_file_is_read_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("offsets", "n_reads", "most_bytes"),
+    [
+        # The first piece on its own, then whole blocks, one of which a piece reaches beyond.
+        (list(range(200, 900, 70)), 13, 800),
+        ([0, 900, 300, 700, 100], 5, 320),  # here and there: no more than what is asked for
+    ],
+)
+def test_how_much_is_read(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    offsets: list[int],
+    n_reads: int,
+    most_bytes: int,
 ) -> None:
     monkeypatch.setattr(hashed_file, "_READ_BYTES", 64)
     (tmp_path / "f").write_bytes(CONTENT)
-    with HashingReader(tmp_path / "f") as reader:
-        n_read = 0
-        original = reader._file.read
-
-        def count(size: int) -> bytes:
-            nonlocal n_read
-            content = original(size) or b""
-            n_read += len(content)
-            return content
-
-        monkeypatch.setattr(reader, "_file", _Counting(reader._file, count))
-        for offset in range(0, 900, 90):
-            reader.read(offset, 70)
-        reader.sha256()
-    assert n_read == len(CONTENT)
+    with PieceReader(tmp_path / "f") as reader:
+        counting = _Counting(reader._file)
+        monkeypatch.setattr(reader, "_file", counting)
+        for offset in offsets:
+            assert reader.read(offset, 50) == CONTENT[offset : offset + 50]
+    assert counting.n_reads <= n_reads
+    assert counting.n_bytes <= most_bytes
 
 
 class _Counting:
-    def __init__(self, file: object, read: object) -> None:
-        self.seek = file.seek  # type: ignore[attr-defined]
-        self.close = file.close  # type: ignore[attr-defined]
-        self.read = read
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.n_reads = self.n_bytes = 0
+        self.seek, self.close = file.seek, file.close
+
+    def read(self, size: int) -> bytes:
+        content: bytes = self._file.read(size)
+        return content[: self._counted(len(content))]
+
+    def readinto(self, block: memoryview) -> int:
+        return self._counted(self._file.readinto(block))
+
+    def _counted(self, n_bytes: int) -> int:
+        self.n_reads += 1
+        self.n_bytes += n_bytes
+        return n_bytes
 
 
 def test_a_file_that_became_shorter(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"short")
     with (
-        HashingReader(tmp_path / "f") as reader,
+        PieceReader(tmp_path / "f") as reader,
         pytest.raises(BenchError, match="ends early; it was changed"),
     ):
         reader.read(3, 10)

@@ -53,6 +53,19 @@ def refused(folder: Path, content: bytes, match: str) -> None:
     assert "x.pickle: " in str(caught.value)
 
 
+@pytest.mark.parametrize("function", [True, False])
+def test_places_are_read_with_and_without_the_system_s_function(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, function: bool
+) -> None:
+    if not function:
+        monkeypatch.delattr("os.pread", raising=False)
+    (folder / "x.pickle").write_bytes(bytes(range(100)))
+    with PickleFile(folder / "x.pickle") as file:
+        assert [file.read(at, 2) for at in (50, 3, 98)] == [b"23", b"\3\4", b"bc"]
+        with pytest.raises(BenchError, match="ends at byte 100, but at byte 99"):
+            file.read(99, 2)
+
+
 # --- what comes back ----------------------------------------------------------------------------
 
 KEYS = (

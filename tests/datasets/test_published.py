@@ -101,10 +101,19 @@ def test_the_partition_is_kept_as_it_is(make: Make, tmp_path: Path) -> None:
     assert train_times == {(0, 0): 50, (0, 2): 60, (1, 1): None, (2, 3): 90}
 
 
-def test_an_archive_of_another_size_by_now(make: Make, tmp_path: Path) -> None:
-    size = 1 + len(b"head") + 5 * len(image() + b"--")
+def test_an_archive_that_is_changed_meanwhile(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = published.write_dataset
+
+    def write_and_change(*args: Any, **kwargs: Any) -> DatasetRecord:
+        with (tmp_path / "archive.npy").open("ab") as file:
+            file.write(b"more")
+        return write(*args, **kwargs)
+
+    monkeypatch.setattr(published, "write_dataset", write_and_change)
     with pytest.raises(BenchError, match=r"archive.npy: has changed since it was read; start"):
-        make(size=size)
+        make()
     assert not list(tmp_path.glob("data/**/*"))
 
 
