@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.errors import unknown_name
+from dvbpr.normalisation import BatchNorm2d
 
 __all__ = [
     "BACKBONES",
@@ -120,7 +121,10 @@ class Dropout(nn.Module):
 class Slim(Backbone):
     """Four convolutions of stride 2, for small images: minutes on two processor cores.
 
-    32, 64, 128, 128 channels; of 64 x 64 pixels 32, 16, 8, 4 are left; a layer of 256; K outputs.
+    32, 64, 128, 128 channels with batch normalisation; of 64 x 64 pixels 32, 16, 8, 4 are left; a
+    layer of 256; K outputs. The layer sees the last map, which knows where things are, and the
+    means of the maps before it, which know colour and cloth wherever they lie: with few
+    photographs a network learns from means what it would have to learn for each place apart.
     """
 
     feature_dims = 256
@@ -130,20 +134,24 @@ class Slim(Backbone):
         self.pixels = pixels
         channels = (3, 32, 64, 128, 128)
         self.convolutions = nn.ModuleList(
-            nn.Conv2d(a, b, 5 if a == 3 else 3, stride=2, padding=2 if a == 3 else 1)
+            nn.Conv2d(a, b, 5 if a == 3 else 3, stride=2, padding=2 if a == 3 else 1, bias=False)
             for a, b in itertools.pairwise(channels)
         )
+        self.norms = nn.ModuleList(BatchNorm2d(width) for width in channels[1:])
         side = -(-pixels // 16)
-        self.full = nn.Linear(side * side * channels[-1], self.feature_dims)
+        self.full = nn.Linear(side * side * channels[-1] + sum(channels[1:-1]), self.feature_dims)
         self.drop = Dropout(self.feature_dims, dropout)
         self.last = nn.Linear(self.feature_dims, factors)
 
     def features(self, images: Tensor) -> Tensor:
         """Give the 256 activations before the last layer; see `Backbone.features`."""
-        x = images
-        for convolution in self.convolutions:
-            x = torch.relu(convolution(x))
-        dropped: Tensor = self.drop(torch.relu(self.full(x.flatten(1))))
+        means, x = [], images
+        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+            x = torch.relu(norm(convolution(x)))
+            # Twice: few means then weigh more beside the many places of the last map.
+            means.append(2 * x.mean(dim=(2, 3)))
+        seen = torch.cat([x.flatten(1), *means[:-1]], dim=1)
+        dropped: Tensor = self.drop(torch.relu(self.full(seen)))
         return dropped
 
     def start(self, generator: torch.Generator) -> None:
@@ -157,14 +165,14 @@ class _ResidualBlock(nn.Module):
     def __init__(self, n_in: int, n_out: int, stride: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(n_in, n_out, 3, stride=stride, padding=1, bias=False)
-        self.norm1 = nn.BatchNorm2d(n_out)
+        self.norm1 = BatchNorm2d(n_out)
         self.conv2 = nn.Conv2d(n_out, n_out, 3, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(n_out)
+        self.norm2 = BatchNorm2d(n_out)
         # Where the shape changes the shortcut is a projection (option B of the paper).
         self.project: nn.Module = nn.Identity()
         if stride != 1 or n_in != n_out:
             self.project = nn.Sequential(
-                nn.Conv2d(n_in, n_out, 1, stride=stride, bias=False), nn.BatchNorm2d(n_out)
+                nn.Conv2d(n_in, n_out, 1, stride=stride, bias=False), BatchNorm2d(n_out)
             )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -176,8 +184,8 @@ class _ResidualBlock(nn.Module):
 class ResNet18(Backbone):
     """The 18-layer residual network of He et al. 2016 (table 1) with K outputs.
 
-    Batch normalisation uses the statistics of the images that pass together: of a micro-batch and
-    of one process where a batch is split, so for this network a split changes the result.
+    Batch normalisation uses the statistics of the images that pass together, so for this network
+    micro-batches change the result.
     """
 
     feature_dims = 512
@@ -186,7 +194,7 @@ class ResNet18(Backbone):
         super().__init__()
         self.pixels = pixels
         self.stem = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
-        self.norm = nn.BatchNorm2d(64)
+        self.norm = BatchNorm2d(64)
         self.pool = nn.MaxPool2d(3, stride=2, padding=1)
         stages = ((64, 64, 1), (64, 128, 2), (128, 256, 2), (256, 512, 2))
         self.blocks = nn.ModuleList(
@@ -258,9 +266,18 @@ def dropouts(network: nn.Module) -> Iterator[Dropout]:
 
 
 def decayed(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Split parameters into weight tensors, which are decayed, and biases and norms, which not."""
-    weights = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
+    """Split parameters into those that are decayed and those that are not.
+
+    Not decayed are biases, normalisations, and the kernels of convolutions without a bias: these
+    stand before a normalisation, which takes their length out again.
+    """
+    free = {
+        id(module.weight)
+        for module in network.modules()
+        if isinstance(module, nn.Conv2d) and module.bias is None
+    }
+    weights = [p for p in network.parameters() if p.ndim > 1 and id(p) not in free]
+    others = [p for p in network.parameters() if p.ndim <= 1 or id(p) in free]
     return weights, others
 
 

@@ -130,13 +130,14 @@ def test_resnet_18_is_the_published_one() -> None:
 
 def test_slim_by_hand() -> None:
     network = on_meta(Slim, 32)
-    convolutions = 32 * 76 + 64 * 289 + 128 * 577 + 128 * 1153
-    assert size(network) == convolutions + 256 * 2049 + 32 * 257
+    maps = 32 * 75 + 64 * 288 + 128 * 576 + 128 * 1152 + 2 * (32 + 64 + 128 + 128)
+    means = 32 + 64 + 128
+    assert size(network) == maps + 256 * (16 * 128 + means + 1) + 32 * 257
     seen = shapes(network)
     expected = [(32, 32), (64, 16), (128, 8), (128, 4)]
     for number, (channels, side) in enumerate(expected):
         assert seen[f"convolutions.{number}"] == (channels, side, side)
-    assert size(on_meta(Slim, 32, pixels=40)) == convolutions + 256 * (9 * 128 + 1) + 32 * 257
+    assert size(on_meta(Slim, 32, pixels=40)) == maps + 256 * (9 * 128 + means + 1) + 32 * 257
 
 
 SMALL = {"cnn-f": 48, "cnn-f-same": 48, "resnet-18": 32, "slim": 32}
@@ -192,9 +193,9 @@ def test_glorot_start_of_cnn_f() -> None:
 def test_start_of_slim_keeps_the_variance() -> None:
     network = made("slim")
     assert isinstance(network, Slim)
-    for layer, fan in [(network.convolutions[1], 32 * 9), (network.full, 2048)]:
+    for layer, fan in [(network.convolutions[1], 32 * 9), (network.full, 2272)]:
         assert layer.weight.std().item() == pytest.approx(math.sqrt(2 / fan), rel=0.03)
-        assert not layer.bias.any()
+    assert not network.full.bias.any()
     assert network.last.weight.std().item() == pytest.approx(math.sqrt(1 / 256), rel=0.1)
 
 
@@ -238,3 +239,26 @@ def test_the_last_layer_is_computed_in_float32() -> None:
     assert outputs.dtype == torch.float32
     expected = features.double() @ network.last.weight.double().T
     torch.testing.assert_close(outputs.double(), expected, rtol=0, atol=1e-6)
+
+
+def test_slim_sees_last_map_and_means_of_the_others() -> None:
+    network = made("slim", dropout=0.0).eval()
+    assert isinstance(network, Slim)
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    x, means = images, []
+    with torch.no_grad():
+        for convolution, norm in zip(network.convolutions, network.norms, strict=True):
+            x = norm(convolution(x)).clamp(min=0)
+            means.append(x.flatten(2).mean(2))
+        seen = torch.cat([x.flatten(1), *(2 * mean for mean in means[:3])], dim=1)
+        expected = (seen @ network.full.weight.T + network.full.bias).clamp(min=0)
+        torch.testing.assert_close(network.features(images), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_what_a_normalisation_follows_is_not_decayed() -> None:
+    network = made("slim")
+    weights, others = decayed(network)
+    assert [tuple(p.shape) for p in weights] == [(256, 2272), (5, 256)]
+    assert len(others) == 4 + 8 + 2  # kernels, normalisations, biases
+    weights, _ = decayed(made("cnn-f", pixels=48))
+    assert len(weights) == 8  # all learnable layers of the paper's table

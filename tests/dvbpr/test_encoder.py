@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from plain_network import Plain
 
 from bench.device import torch_threads
 from bench.errors import BenchError
-from dvbpr.backbones import build_backbone
 from dvbpr.device_images import DeviceImages
 from dvbpr.encoder import Encoder, moved
 
@@ -31,9 +31,9 @@ def images(rng: np.random.Generator) -> np.ndarray:
 
 
 def encoder(images: np.ndarray, *, dropout: float = 0.5, **options: Any) -> Encoder:
-    network = build_backbone(
-        "slim", 4, dropout=dropout, generator=torch.Generator().manual_seed(2), pixels=32
-    )
+    network = Plain(4, dropout=dropout)
+    network.start(torch.Generator().manual_seed(2))
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Encoder(network, DeviceImages(images, CPU), CPU, precision="float32", **options)
 
 
