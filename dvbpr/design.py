@@ -7,7 +7,7 @@ from which the same ascent sets out (`dvbpr.tailoring`). The networks come as fu
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +20,21 @@ from bench.progress import Progress
 from bench.rng import child_generator
 from dvbpr.ascent import Batch, ascend, start_codes
 from dvbpr.device_images import normalise, to_bytes
+from dvbpr.torch_tools import autocast
 
-__all__ = ["Found", "Networks", "choose", "climb", "design", "draw_without_replacement"]
+if TYPE_CHECKING:
+    from dvbpr.gan import Discriminator, ImageGenerator
+    from dvbpr.preference import Preference
+
+__all__ = [
+    "Found",
+    "Networks",
+    "assemble",
+    "choose",
+    "climb",
+    "design",
+    "draw_without_replacement",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +75,49 @@ class Networks:
         if eta == 0.0:  # saves the discriminator's passes
             return scores, scores
         return scores, scores - eta * (self.judge(images, categories) - 1.0).square()
+
+
+def assemble(
+    generator: "ImageGenerator",
+    discriminator: "Discriminator",
+    preference: "Preference",
+    *,
+    precision: Literal["float32", "bf16"],
+) -> Networks:
+    """Make the functions of eq. 9 from trained networks.
+
+    Parameters
+    ----------
+    generator, discriminator
+        On the preference's device; put into evaluation mode, and their parameters no longer collect
+        gradients.
+    preference
+        theta_u . Phi(Delta x).
+    precision
+        In which G and D compute; the preference has its own.
+    """
+    device = preference.device
+    for network in (generator, discriminator):
+        network.eval().requires_grad_(False)
+
+    def generate(codes: Tensor, categories: Tensor) -> Tensor:
+        with autocast(device, precision):
+            drawn: Tensor = generator(codes, categories)
+        return drawn.float()
+
+    def judge(images: Tensor, categories: Tensor) -> Tensor:
+        with autocast(device, precision):
+            judged: Tensor = discriminator(images, categories)
+        return judged.float()
+
+    return Networks(
+        generate=generate,
+        judge=judge,
+        prefer=preference,
+        code_dims=generator.code_dims,
+        pixels=generator.pixels,
+        device=device,
+    )
 
 
 @dataclass(frozen=True)

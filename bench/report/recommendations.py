@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.datasets.dataset import NO_ITEM, Dataset
-from bench.errors import BenchError
+from bench.errors import BenchError, unknown_name
 
 __all__ = [
     "Rank",
     "Recommendations",
     "bought",
     "category_of",
+    "find_category",
     "find_item",
     "find_user",
     "mark",
@@ -97,6 +98,23 @@ def find_item(dataset: Dataset, item_id: str) -> int:
         No such item; the nearest id is named.
     """
     return _find("item", item_id, dataset.item_ids, dataset.name)
+
+
+def find_category(dataset: Dataset, name: str) -> int:
+    """Give the number of a category; upper and lower case count alike.
+
+    Raises
+    ------
+    BenchError
+        No such category (the nearest one is named), or no categories at all.
+    """
+    names = dataset.training.category_names
+    if dataset.training.categories is None:
+        raise BenchError(f"{dataset.name} has no categories, and images are designed of a category")
+    for number, known in enumerate(names):
+        if known.casefold() == name.casefold():
+            return number
+    raise unknown_name("category", name, names, see=f"bench datasets info {dataset.name}")
 
 
 def _find(kind: str, name: str, ids: Sequence[str], dataset: str) -> int:
