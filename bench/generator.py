@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +45,11 @@ class DesignOptions:
     learning_rate
         Adam's step in z' of eq. 10.
     top
-        Images returned per query, drawn without replacement by eq. 11.
+        Images returned per query.
+    selection
+        How they are chosen from the starts: "sample" draws them without replacement by eq. 11, as
+        in Table IV; "best" takes those with the highest objective, as in Figure 5. A single image
+        is always the best.
     batch
         Images that are computed at once, over queries and starts; 0 leaves it to the generator.
     """
@@ -55,6 +59,7 @@ class DesignOptions:
     steps: int = 50
     learning_rate: float = 0.05
     top: int = 3
+    selection: Literal["sample", "best"] = "sample"
     batch: int = 0
 
     def __post_init__(self) -> None:
@@ -115,6 +120,8 @@ class TailorOptions:
 class Designs:
     """The images designed for each of q queries, a query being a user and a category.
 
+    A query's images stand by falling objective; scores and objective are those of the 8-bit images.
+
     Attributes
     ----------
     images
@@ -142,7 +149,7 @@ class Tailored:
     prototypes
         uint8 (n, P, P, 3): the given images at the generator's size.
     prototype_scores
-        float32 (n,): their preference, eq. 6.
+        float32 (n,): preference, eq. 6, for the images in the size they were given.
     iterates
         uint8 (n, len(steps), P, P, 3): the images after `steps` steps uphill; step 0 is the
         approximation of the prototype.

@@ -30,7 +30,7 @@ LAYERS = (
         "bench",
     },
     # Data and the interface that sees it.
-    {"bench.datasets", "bench.recommender", "bench.registry"},
+    {"bench.datasets", "bench.recommender", "bench.generator", "bench.registry"},
     {"bench.evaluation", "bench.testing"},
     {"bench.experiment"},
     {"bench.report"},
@@ -40,7 +40,7 @@ LAYERS = (
 
 FOR_MODELS = {
     *("errors", "rng", "device", "compiled", "distributed", "progress", "files"),
-    *("recommender", "datasets"),
+    *("recommender", "generator", "datasets"),
 }
 """What of `bench` the recommenders' packages know."""
 
