@@ -166,7 +166,8 @@ class ImageJudge(ABC):
         with Progress(f"judging by {self.name}", len(images), unit="image") as progress:
             for start in range(0, len(images), self.batch_size):
                 rows = slice(start, min(start + self.batch_size, len(images)))
-                probabilities[rows], features[rows] = self._judge(np.asarray(images[rows]))
+                # A copy, because networks take no read-only map.
+                probabilities[rows], features[rows] = self._judge(np.array(images[rows]))
                 progress.advance(rows.stop - rows.start)
         for values in (probabilities, features):
             if not np.isfinite(values).all():
