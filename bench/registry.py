@@ -20,12 +20,20 @@ from bench.recommender import Recommender
 if TYPE_CHECKING:
     from bench.datasets.feature_source import FeatureSource
     from bench.datasets.source import DatasetSource
+    from bench.judge import ImageJudge
 
-__all__ = ["DATASETS_GROUP", "FEATURES_GROUP", "RECOMMENDERS_GROUP", "Registry"]
+__all__ = [
+    "DATASETS_GROUP",
+    "FEATURES_GROUP",
+    "JUDGES_GROUP",
+    "RECOMMENDERS_GROUP",
+    "Registry",
+]
 
 RECOMMENDERS_GROUP = "bench.recommenders"
 DATASETS_GROUP = "bench.datasets"
 FEATURES_GROUP = "bench.features"
+JUDGES_GROUP = "bench.judges"
 
 
 @dataclass
@@ -117,6 +125,22 @@ class Registry:
                 f"feature source {name!r} ({value}) is no subclass of "
                 "bench.datasets.feature_source.FeatureSource"
             )
+        return loaded
+
+    def judge_names(self) -> list[str]:
+        """List what judges images."""
+        return sorted(_points(JUDGES_GROUP))
+
+    def judge(self, name: str) -> "type[ImageJudge]":
+        """Load a judge of images."""
+        from bench.judge import ImageJudge
+
+        points = _points(JUDGES_GROUP)
+        if name not in points:
+            raise unknown_name("judge", name, points, see="bench run --help")
+        value, loaded = _load(points[name])
+        if not (inspect.isclass(loaded) and issubclass(loaded, ImageJudge)):
+            raise BenchError(f"judge {name!r} ({value}) is no subclass of bench.judge.ImageJudge")
         return loaded
 
 
