@@ -18,8 +18,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from dvbpr.gan_networks import new_networks
-from dvbpr.gan_presets import GanParams
 from torch import Tensor, nn
 
 from bench.device import available_threads, resolve_device, torch_threads
@@ -27,6 +25,8 @@ from bench.experiment.provenance import describe_machine
 from bench.generator import DesignOptions
 from dvbpr.ascent import Batch, start_codes
 from dvbpr.design import Networks, assemble, design
+from dvbpr.gan import start_discriminator, start_generator
+from dvbpr.gan_presets import GanParams
 from dvbpr.preference import Preference
 from dvbpr.presets import DvbprParams
 from dvbpr.torch_tools import has_fast_bf16
@@ -103,8 +103,10 @@ def measure(preset: str, precision: Precision, options: argparse.Namespace) -> d
     device = resolve_device(options.device)
     gan = GanParams(preset=preset).settings(device.type)  # type: ignore[arg-type]
     settings = DvbprParams(preset=PREFERENCE[preset]).settings(device.type)  # type: ignore[arg-type]
-    generator, discriminator = new_networks(gan, N_CATEGORIES, seed=0)
-    theta = torch.randn(N_USERS, settings.factors, generator=torch.Generator().manual_seed(0))
+    draws = torch.Generator().manual_seed(0)
+    generator = start_generator(gan, N_CATEGORIES, draws)
+    discriminator = start_discriminator(gan, N_CATEGORIES, draws)
+    theta = torch.randn(N_USERS, settings.factors, generator=draws)
     preference = Preference(
         start_network(settings, 0).to(device), theta.to(device), precision=precision
     )
@@ -116,18 +118,20 @@ def measure(preset: str, precision: Precision, options: argparse.Namespace) -> d
     )
     rng = np.random.default_rng(1)
 
-    def trials(count: int, steps: int) -> float:
+    def trials(count: int, steps: int) -> None:
         users = rng.integers(N_USERS, size=count)
         categories = rng.integers(N_CATEGORIES, size=count)
         chosen = DesignOptions(
             eta=how.eta, starts=how.starts, steps=steps, batch=how.batch, top=min(3, how.starts)
         )
-        return timed(lambda: design(networks, users, categories, chosen, seed=0), device)[0]
+        design(networks, users, categories, chosen, seed=0)
 
     batch = Batch(how.batch, device).size
     together = max(1, batch // how.starts)
     trials(together, 2)
-    seconds = trials(options.trials, options.steps)
+    used = time.process_time()
+    seconds, _ = timed(lambda: trials(options.trials, options.steps), device)
+    used = time.process_time() - used
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     n = min(batch, together * how.starts)
@@ -148,6 +152,7 @@ def measure(preset: str, precision: Precision, options: argparse.Namespace) -> d
         "pixels": f"{gan.pixels} to {settings.pixels}",
         "counted": counted,
         "rate": evaluations / seconds,
+        "per_core": evaluations / used,
         "flops": 2 * 2 * sum(counted.values()) * evaluations / seconds,
         "batch": n,
         "spent": spent,
@@ -184,8 +189,8 @@ def main() -> None:
     print(f"eta {options.eta:g}\n")
     names = ("G", "G back", "D", "D back", "Phi", "Phi back")
     head = "| preset | pixels | M multiply-adds G, D, Phi | precision | at once | evaluations/s |"
-    head += " TFLOP/s | 1000 x 64 x 50, minutes | GB |"
-    print(f"{head} {' | '.join(names)} |\n|---|---|---|---|" + "---:|" * 11)
+    head += " per processor second | TFLOP/s | 1000 x 64 x 50, minutes | GB |"
+    print(f"{head} {' | '.join(names)} |\n|---|---|---|---|" + "---:|" * 12)
     with torch_threads(options.threads):
         for preset in options.presets or (["paper", "release"] if gpu else ["slim"]):
             for precision in precisions:
@@ -198,6 +203,7 @@ def main() -> None:
                     precision,
                     str(got["batch"]),
                     f"{got['rate']:,.0f}",
+                    "-" if gpu else f"{got['per_core']:,.0f}",
                     f"{got['flops'] / 1e12:.2f}",
                     f"{1000 * 64 * 50 / got['rate'] / 60:,.1f}",
                     f"{got['memory'] / 1e9:.1f}" if gpu else "-",

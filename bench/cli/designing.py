@@ -118,10 +118,20 @@ def load_models(
     BenchError
         One of them is not there; the message has the command that makes it.
     """
+    from bench.experiment.generator_store import GeneratorStore
+    from bench.experiment.generators import find_generator, load_generator
     from bench.experiment.models import finished_cells, load_model
     from bench.experiment.store import ResultStore
 
-    store = ResultStore(results)
-    (cell,) = finished_cells(store, dataset, registry, names=[recommender], seed=fit_seed)
+    # Both are looked for before one is loaded, which may take a while.
+    (cell,) = finished_cells(
+        ResultStore(results), dataset, registry, names=[recommender], seed=fit_seed
+    )
+    stored = find_generator(GeneratorStore(results), dataset, registry, generator, seed=fit_seed)
     loaded = load_model(cell, dataset, registry, device=device, threads=threads)
-    raise NotImplementedError
+    made_by = load_generator(stored, dataset, registry, device=device, threads=threads)
+    label = (
+        f"{loaded.record.label} (seed {loaded.record.key.seed}), "
+        f"{stored.record.label} (seed {stored.record.key.seed})"
+    )
+    return Models(loaded.model, made_by, label)

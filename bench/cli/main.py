@@ -34,6 +34,16 @@ VERBS = {
         "recommend",
         "Show what the models recommend to one user.",
     ),
+    "design": (
+        "bench.cli.design",
+        "design",
+        "Design images that one user would like best.",
+    ),
+    "tailor": (
+        "bench.cli.tailor",
+        "tailor",
+        "Change an item or a photograph towards one user's taste.",
+    ),
     "check-plugin": (
         "bench.cli.check_plugin",
         "check_plugin",
