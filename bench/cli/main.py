@@ -34,6 +34,7 @@ VERBS = {
         "recommend",
         "Show what the models recommend to one user.",
     ),
+    "generate": ("bench.cli.generate", "generate", "Train an image generator, draw its samples."),
     "check-plugin": (
         "bench.cli.check_plugin",
         "check_plugin",
