@@ -44,6 +44,7 @@ VERBS = {
         "tailor",
         "Change an item or a photograph towards one user's taste.",
     ),
+    "generate": ("bench.cli.generate", "generate", "Train an image generator, draw its samples."),
     "check-plugin": (
         "bench.cli.check_plugin",
         "check_plugin",
