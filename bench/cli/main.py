@@ -19,8 +19,9 @@ from bench.errors import BenchError
 __all__ = ["bench", "main"]
 
 VERBS = {
-    "run": ("bench.cli.run", "run", "Fit and evaluate recommenders; print Tables II and III."),
+    "run": ("bench.cli.run", "run", "Fit, evaluate, design; print Tables II to IV, draw figures."),
     "table": ("bench.cli.table", "table", "Print a table from stored results, in any format."),
+    "figure": ("bench.cli.figure", "figure", "Draw one of Figures 3 to 6 from stored results."),
     "list": ("bench.cli.listing", "list_recommenders", "List recommenders and hyper-parameters."),
     "datasets": (
         "bench.cli.datasets",

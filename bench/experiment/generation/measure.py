@@ -172,6 +172,11 @@ def _spread(values: npt.NDArray[np.floating[Any]]) -> dict[str, Any]:
     return {"mean": float(exact.mean()), "std": float(exact.std()), "n_images": exact.size}
 
 
+def _standard_error(values: npt.NDArray[np.float64]) -> float:
+    """Give the standard error of a mean, over trials or splits; 0 where there is but one."""
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
+
+
 def _quality(judgement: Judgement, judge: ImageJudge, splits: int) -> dict[str, Any]:
     """Score the images; fewer splits where there are fewer images."""
     quality = judged_quality(
@@ -240,12 +245,17 @@ def _etas(
 
     def point(eta: float | None, mine: Returned, judgement: Judgement) -> dict[str, Any]:
         diversity = opposite_mean_ssim(mine.images, options.ssim(), threads=threads)
-        return {
-            "eta": eta,
-            "preference": _spread(mine.scores),
-            "quality": _quality(judgement, judge, options.splits),
-            "diversity": {"mean": diversity.mean, "std": diversity.std, "n_trials": n},
+        preference, quality = _spread(mine.scores), _quality(judgement, judge, options.splits)
+        errors = {
+            "preference": _standard_error(mine.scores.mean(axis=1, dtype=np.float64)),
+            "quality": _standard_error(np.array(quality["scores"])),
+            "diversity": _standard_error(diversity.values),
         }
+        found = {"preference": preference, "quality": quality}
+        found["diversity"] = {"mean": diversity.mean, "std": diversity.std, "n_trials": n}
+        for name, error in errors.items():
+            found[name]["standard_error"] = error
+        return {"eta": eta, **found}
 
     def begun(source: Source) -> tuple[Returned, Judgement]:
         head = n * options.top

@@ -69,15 +69,14 @@ class GenerationOptions:
 
     def settled(self, device: str) -> "GenerationOptions":
         """Fill in what is left open, for a device of type `device` ("cpu" or "cuda")."""
-        open_ = {
+        values: dict[str, Any] = {
             name: value for name, value in _DEFAULTS[device].items() if getattr(self, name) is None
         }
-        made = dataclasses.replace(self, **open_)
-        assert made.trials is not None
-        assert made.eta_trials is not None
-        if made.eta_trials > made.trials:
-            made = dataclasses.replace(made, eta_trials=made.trials)
-        return made
+        merged: dict[str, Any] = {"trials": self.trials, "eta_trials": self.eta_trials, **values}
+        values["eta_trials"] = min(merged["eta_trials"], merged["trials"])
+        if all(getattr(self, name) == value for name, value in values.items()):
+            return self
+        return dataclasses.replace(self, **values)
 
     def design(self, *, eta: float | None = None, best: bool = False) -> DesignOptions:
         """Give the options of the ascent; of `settled` ones only.
