@@ -123,20 +123,20 @@ class _Layout:
         for number, source in enumerate(SOURCES):
             cells = [Cell(self._title(one) if number == 0 else ""), Cell(SOURCE_NAMES[source])]
             first = next(iter(one.judged.values())).sources[source]
-            cells.append(_spread(first["preference"], 4, 1))
+            cells.append(_spread(first["preference"], 4))
             for name in self.quality:
                 judged = one.judged.get(name)
                 cells.append(
-                    self._missing(f"not judged by {name}")
+                    self._missing(self._unjudged(name))
                     if judged is None
-                    else _spread(judged.sources[source]["quality"], 4, 2)
+                    else _spread(judged.sources[source]["quality"], 4)
                 )
-            cells.append(_spread(first["diversity"], 4, 2))
+            cells.append(_spread(first["diversity"], 4))
             for measure, show in (("frechet", _frechet), ("kernel", _kernel)):
                 for name in self.judges:
                     judged = one.judged.get(name)
                     if judged is None:
-                        cells.append(self._missing(f"not judged by {name}"))
+                        cells.append(self._missing(self._unjudged(name)))
                     elif (value := judged.sources[source][measure]) is None:
                         cells.append(self._missing("too few other real images to compare with"))
                     else:
@@ -242,6 +242,11 @@ class _Layout:
     def _missing(self, reason: str) -> Cell:
         return Cell(DASH, note=self.notes.number(reason))
 
+    def _unjudged(self, name: str) -> str:
+        if name == PAPER_JUDGE:
+            return f"not judged by {name}, whose weights --inception-weights of `bench run` takes"
+        return f"not judged by {name}"
+
     def _share(self, agreement: Mapping[str, Any] | None) -> Cell:
         if agreement is None:
             return self._missing("no classifier of the categories")
@@ -250,7 +255,7 @@ class _Layout:
     def _utility(self, utility: Mapping[str, Any] | None) -> Cell:
         if utility is None:
             return self._missing("nobody knows these users' true taste")
-        return _spread(utility, 3, 1)
+        return _spread(utility, 3)
 
     def _other_item_set(self, record: DesignsRecord) -> bool:
         facts = record.dataset_facts
@@ -310,8 +315,14 @@ class _Layout:
             )
 
 
-def _spread(value: Mapping[str, Any], digits: int, sd_digits: int) -> Cell:
-    return Cell(f"{value['mean']:.{digits}f} ±{value['std']:.{sd_digits}f}")
+def _spread(value: Mapping[str, Any], digits: int) -> Cell:
+    """Give mean and standard deviation, the latter with two digits that count, as the paper's."""
+    sd = value["std"]
+    return Cell(
+        f"{value['mean']:.{digits}f} ±{sd:.2g}"
+        if sd < 10
+        else f"{value['mean']:.{digits}f} ±{sd:.0f}"
+    )
 
 
 def _frechet(value: Mapping[str, Any]) -> Cell:

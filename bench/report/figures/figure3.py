@@ -13,7 +13,7 @@ from bench.report.shown_designs import Shown
 
 __all__ = ["figure3"]
 
-_HEIGHT = 2.05
+_HEIGHT = 2.2
 _PREFERRED = ("inception", "classifier")
 """Whose score of quality is drawn where several have judged."""
 
@@ -53,7 +53,7 @@ def figure3(shown: Shown) -> Figure:
                 "left": 0.065,
                 "right": 0.985,
                 "top": 0.87,
-                "bottom": 0.27,
+                "bottom": 0.33,
                 "wspace": 0.32,
             },
         )
@@ -61,7 +61,17 @@ def figure3(shown: Shown) -> Figure:
             _panel(place, points, base, measure)
             place.set_title(title)
             place.set_ylabel(label)
-        axes[0].legend(frameon=False, loc="best", handlelength=2.4)
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(
+            handles[::-1],
+            labels[::-1],
+            loc="lower center",
+            bbox_to_anchor=(0.5, 0.07),
+            ncols=2,
+            frameon=False,
+            handlelength=2.6,
+            columnspacing=3.0,
+        )
         note = (
             f"{shown.record.dataset_title}, {shown.record.eta_trials:,} trials of top-"
             f"{shown.record.key.options['top']} images, {_quality_note(judged)}; bars: standard "

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bench.report.figures.style import FAINT, TWO_COLUMNS, blank_page, new_figure, styled
-from bench.report.figures.tiles import draw_text, draw_tile
+from bench.report.figures.tiles import draw_text, draw_tile, shortened
 from bench.report.shown_designs import Shown
 
 __all__ = ["figure4"]
@@ -36,12 +36,14 @@ def figure4(shown: Shown) -> Figure:
         page = blank_page(figure)
         block = n * (side + _SPACE) - _SPACE
         starts = (_MARGIN + _LABEL, _MARGIN + _LABEL + n * (side + _SPACE) - _SPACE + _GAP)
-        titles = ("(a) Generated images", r"(b) $\ell_1$ nearest neighbors in the data set")
+        titles = ("(a) Generated images", r"(b) $\ell_1$ nearest neighbours in the data set")
         for left, title in zip(starts, titles, strict=True):
             draw_text(page, title, left + block / 2, _HEAD / 2, size=8, math=True)
         for number, kind in enumerate(rows):
             top = _HEAD + number * (side + _SPACE)
-            draw_text(page, _short(names[kind]), _MARGIN, top + side / 2, size=7, horizontal="left")
+            draw_text(
+                page, shortened(names[kind], 18), _MARGIN, top + side / 2, size=7, horizontal="left"
+            )
             for column, place in enumerate(np.flatnonzero(kinds == kind)[:n]):
                 across = column * (side + _SPACE)
                 draw_tile(page, samples["images"][place], starts[0] + across, top, side)
@@ -66,7 +68,3 @@ def _note(shown: Shown) -> str:
             f"real ones {levels[1]:.1f}"
         )
     return "; ".join(parts)
-
-
-def _short(name: str, length: int = 18) -> str:
-    return name if len(name) <= length else f"{name[: length - 1]}…"

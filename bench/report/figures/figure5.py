@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from bench.report.figures.style import FAINT, ONE_COLUMN, blank_page, new_figure, styled
-from bench.report.figures.tiles import draw_text, draw_tile
+from bench.report.figures.tiles import draw_text, draw_tile, score_text, shortened
 from bench.report.shown_designs import Shown
 
 __all__ = ["figure5"]
@@ -35,13 +35,12 @@ def figure5(shown: Shown) -> Figure:
             draw_text(page, title, left + block / 2, _HEAD / 2, size=8)
         for row in range(n):
             top = _HEAD + row * (side + _CAPTION + _SPACE)
-            name = names[picks["categories"][row]]
             draw_text(
                 page,
-                name if len(name) <= 16 else f"{name[:15]}…",
+                shortened(names[picks["categories"][row]], 17),
                 _MARGIN + 0.05,
-                top + side / 2,
-                size=5.5,
+                top + (side + _CAPTION) / 2,
+                size=5,
                 colour=FAINT,
                 rotation=90,
             )
@@ -51,7 +50,7 @@ def figure5(shown: Shown) -> Figure:
                 for column in range(top_k):
                     across = left + column * (side + _SPACE)
                     draw_tile(page, picks[images][row, column], across, top, side)
-                    score = f"{picks[scores][row, column]:.2f}".replace("-", "\N{MINUS SIGN}")
+                    score = score_text(picks[scores][row, column])
                     draw_text(page, score, across + side / 2, top + side + _CAPTION / 2)
         note = (
             f"{shown.record.dataset_title}; a user per row, the first of the trials; preference "

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bench.report.figures.style import FAINT, ONE_COLUMN, blank_page, new_figure, styled
-from bench.report.figures.tiles import draw_text, draw_tile
+from bench.report.figures.tiles import draw_text, draw_tile, score_text
 from bench.report.shown_designs import Shown
 
 __all__ = ["figure6"]
@@ -34,7 +34,7 @@ def figure6(shown: Shown) -> Figure:
         page = blank_page(figure)
         draw_text(page, "Prototype", _MARGIN + side / 2, 0.13, size=7)
         middle = way + (len(steps) * (side + _SPACE) - _SPACE) / 2
-        draw_text(page, "Approximation and optimization", middle, 0.13, size=7)
+        draw_text(page, "Approximation and optimisation", middle, 0.13, size=7)
         draw_text(page, "(a)", _MARGIN + side / 2, 0.29)
         for column, step in enumerate(steps):
             across = way + column * (side + _SPACE) + side / 2
@@ -52,8 +52,7 @@ def figure6(shown: Shown) -> Figure:
             ]
             for left, image, score in shown_images:
                 draw_tile(page, image, left, top, side)
-                text = f"{score:.2f}".replace("-", "\N{MINUS SIGN}")
-                draw_text(page, text, left + side / 2, top + side + _CAPTION / 2)
+                draw_text(page, score_text(score), left + side / 2, top + side + _CAPTION / 2)
         note = (
             f"{shown.record.dataset_title}; a user per row, random items; preference below each "
             "image"

@@ -8,7 +8,7 @@ from PIL import Image
 
 from bench.report.figures.style import INK
 
-__all__ = ["draw_text", "draw_tile"]
+__all__ = ["draw_text", "draw_tile", "score_text", "shortened"]
 
 _FRAME = "#c9ccd1"
 _DPI = 300
@@ -66,3 +66,13 @@ def draw_text(
         fontweight="bold" if bold else "normal",
         parse_math=math,
     )
+
+
+def score_text(score: float) -> str:
+    """Write a preference with two decimals; no zero has a sign."""
+    return f"{round(float(score), 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+def shortened(name: str, length: int) -> str:
+    """Cut a name of the user's that is longer than there is room for."""
+    return name if len(name) <= length else f"{name[: length - 1]}…"
