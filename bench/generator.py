@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.datasets.dataset import TrainingSet
-from bench.errors import BenchError, NotFittedError, unknown_name, user_io_errors
+from bench.errors import BenchError, NotFittedError, user_io_errors
 from bench.files import atomic_folder
 from bench.recommender import (
     KEEP_GOING,
@@ -238,6 +238,11 @@ class Generator(ABC):
         return "cpu"
 
     @property
+    def figures(self) -> Mapping[str, float]:
+        """What is known of the last epoch beside its loss, for the training curve."""
+        return {}
+
+    @property
     def repeatable(self) -> bool:
         """Tell whether the same seed, threads and versions give the same images to the last bit."""
         return self.runtime.deterministic and self.device_used == "cpu"
@@ -248,8 +253,18 @@ class Generator(ABC):
         lacking = sorted(cls.needs - dataset.offers)
         if lacking:
             return f"{cls.name} needs {' and '.join(lacking)}, which {dataset.name} does not have"
-        if dataset.n_items < 2:
-            return f"{cls.name} needs at least two images, {dataset.name} has {dataset.n_items}"
+        assert dataset.categories is not None  # one of `needs`, unless a subclass needs less
+        counts = np.bincount(dataset.categories.astype(np.int64))
+        if np.count_nonzero(counts) < 2:
+            return (
+                f"{cls.name} makes images by category: it needs items of two at least, "
+                f"{dataset.name} has {dataset.n_items} of one"
+            )
+        if counts.max() < 2:
+            return (
+                f"{cls.name} learns how items of a category differ; {dataset.name} has one image "
+                "per category"
+            )
         return None
 
     @classmethod
@@ -283,20 +298,6 @@ class Generator(ABC):
             self._fitted = False
             raise
         return self
-
-    def category(self, name: str) -> int:
-        """Give the number of a category by its name; case does not matter.
-
-        Raises
-        ------
-        BenchError
-            No such category; the nearest one is named.
-        """
-        names = self.category_names
-        for number, known in enumerate(names):
-            if known.casefold() == name.casefold():
-                return number
-        raise unknown_name("category", name, names, see="bench datasets describe NAME")
 
     @abstractmethod
     def codes(self, n: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:

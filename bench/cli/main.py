@@ -34,6 +34,7 @@ VERBS = {
         "recommend",
         "Show what the models recommend to one user.",
     ),
+    "generate": ("bench.cli.generate", "generate", "Train an image generator, draw its samples."),
     "design": (
         "bench.cli.design",
         "design",
