@@ -7,7 +7,6 @@ import numpy.typing as npt
 
 from bench.datasets.dataset import TrainingSet
 from bench.device import resolve_device, torch_threads
-from bench.errors import BenchError
 from bench.generator import DesignOptions, Designs, Generator, Tailored, TailorOptions
 from bench.recommender import Recommender, Runtime, State, Watch
 from dvbpr.gan_presets import GanParams, GanSettings
@@ -261,18 +260,13 @@ class Lsgan(Generator):
         Raises
         ------
         BenchError
-            The recommender has no gradient in the image that this package knows of.
+            The recommender's preference has no gradient in the image.
         """
         from dvbpr.design import assemble
-        from dvbpr.model import Dvbpr
+        from dvbpr.preference import preference_of
 
-        if not isinstance(recommender, Dvbpr):
-            raise BenchError(
-                f"{self.name} designs along the gradient of dvbpr's preference; {recommender.name} "
-                "gives none"
-            )
+        preference = preference_of(recommender, self.runtime.device)
         generator, discriminator = self.networks()
-        preference = recommender.preference(self.runtime.device)
         return assemble(generator, discriminator, preference, precision=self._precision)
 
     @property

@@ -35,6 +35,7 @@ VERBS = {
         "recommend",
         "Show what the models recommend to one user.",
     ),
+    "generate": ("bench.cli.generate", "generate", "Train an image generator, draw its samples."),
     "design": (
         "bench.cli.design",
         "design",
@@ -45,7 +46,6 @@ VERBS = {
         "tailor",
         "Change an item or a photograph towards one user's taste.",
     ),
-    "generate": ("bench.cli.generate", "generate", "Train an image generator, draw its samples."),
     "check-plugin": (
         "bench.cli.check_plugin",
         "check_plugin",

@@ -90,8 +90,8 @@ _HAT = "\u0302"
 def escape(text: str) -> str:
     """Write any text so that pdflatex sets it without a package beyond its own.
 
-    Accented Latin and Greek letters, hats on these too, become commands, whatever else is not ASCII its code point
-    (``U+4E2D``): visible, and never an error.
+    Accented Latin and Greek letters, with hats on the latter, become commands, whatever else is
+    not ASCII its code point (``U+4E2D``): visible, and never an error.
     """
     out: list[str] = []
     for char in " ".join(text.split()):

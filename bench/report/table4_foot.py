@@ -60,8 +60,8 @@ def table4_foot(
                 "`--set design.trials=N` and the like choose another."
             )
     lines.append(
-        f"Paper: {published.source.rstrip('.')}; 1,000 trials of top-3 images; its diversity and quality "
-        "settings are not stated."
+        f"Paper: {published.source.rstrip('.')}; 1,000 trials of top-3 images; the settings of its "
+        "quality and diversity are not stated."
     )
     differing = [record.key.dataset for record, _, _ in blocks if other_item_set(record)]
     for dataset in dict.fromkeys(differing):
@@ -91,8 +91,8 @@ def _trials(record: DesignsRecord) -> str:
     return (
         f"{record.dataset_title}: {record.trials:,} trials, each of a random user and the category "
         f"of her test item, with {options['top']} images of {record.pixels} x {record.pixels} "
-        f"pixels per source (real ones brought to that size); δ\u0302: {options['top']} of {options['starts']} "
-        f"starts, drawn by eq. 11, {options['steps']} steps of Adam with "
+        f"pixels per source (real ones brought to that size); δ\u0302: {options['top']} of "
+        f"{options['starts']} starts, drawn by eq. 11, {options['steps']} steps of Adam with "
         f"{options['learning_rate']:g}, eta {options['eta']:g}; seed {record.key.seed}"
         f"{_slim(record)}."
     )
