@@ -81,7 +81,7 @@ def nearest_images(
     from bench.evaluation.nearest_kernel import nearest_tile
 
     n = len(queries)
-    flat = np.ascontiguousarray(queries).reshape(n, -1)
+    flat = np.ascontiguousarray(queries).reshape(n, int(np.prod(queries.shape[1:])))
     groups = np.ascontiguousarray(categories, dtype=np.int64)
     own = np.full(n, NONE - 1) if own_items is None else np.asarray(own_items, dtype=np.int64)
     totals = np.full(n, np.iinfo(np.int64).max)
@@ -91,7 +91,7 @@ def nearest_images(
     parts = [slice(low, high) for low, high in itertools.pairwise(bounds)]
     with Parallel(n_jobs=threads, backend="threading") as parallel:
         for batch in batches:
-            rows = np.ascontiguousarray(batch.images).reshape(len(batch.images), -1)
+            rows = np.ascontiguousarray(batch.images).reshape(len(batch.images), flat.shape[1])
             kinds = np.ascontiguousarray(batch.categories, dtype=np.int64)
             numbers = np.ascontiguousarray(batch.items, dtype=np.int64)
             parallel(
