@@ -162,7 +162,7 @@ class DeepDiscriminator(Discriminator):
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             x = functional.leaky_relu(norm(convolution(self._tiled(x, categories))), _SLOPE)
         with torch.autocast(images.device.type, enabled=False):
-            outputs: Tensor = self.last(x.float().flatten(1))
+            outputs: Tensor = self.last(x.flatten(1).to(self.last.weight.dtype))
         return outputs.squeeze(1)
 
     def _tiled(self, x: Tensor, categories: Tensor) -> Tensor:
@@ -178,15 +178,12 @@ class SlimGenerator(ImageGenerator):
     four neighbours of twice the resolution as channels (Shi et al. 2016).
     """
 
-    def __init__(
-        self,
-        pixels: int,
-        code_dims: int,
-        n_categories: int,
-        channels: tuple[int, ...] = (256, 128, 64, 32),
-    ) -> None:
+    channels = (192, 128, 96, 64)
+    """At a sixteenth, an eighth, a quarter and half of the image's side."""
+
+    def __init__(self, pixels: int, code_dims: int, n_categories: int) -> None:
         super().__init__(pixels, code_dims, n_categories)
-        self.side, self.base_channels = pixels // 16, channels[0]
+        self.side, channels = pixels // 16, self.channels
         self.full = nn.Linear(code_dims + n_categories, self.side**2 * channels[0])
         self.norms = nn.ModuleList(_CategoryNorm(n, n_categories) for n in channels)
         self.convolutions = nn.ModuleList(
@@ -198,7 +195,7 @@ class SlimGenerator(ImageGenerator):
     def forward(self, codes: Tensor, categories: Tensor) -> Tensor:
         """Give G(z, c); see `ImageGenerator.forward`."""
         x = self.full(self._labelled(codes, categories))
-        x = x.view(len(codes), self.base_channels, self.side, self.side)
+        x = x.view(len(codes), self.channels[0], self.side, self.side)
         x = x.contiguous(memory_format=torch.channels_last)
         for norm, layer in zip(self.norms, [*self.convolutions, self.last], strict=True):
             x = layer(functional.leaky_relu(norm(x, categories), _SLOPE))
@@ -214,16 +211,15 @@ class SlimDiscriminator(Discriminator):
     """
 
     mixes_batch = False
+    channels = (32, 64, 128, 192)
 
-    def __init__(
-        self, pixels: int, n_categories: int, channels: tuple[int, ...] = (32, 64, 128, 256)
-    ) -> None:
+    def __init__(self, pixels: int, n_categories: int) -> None:
         super().__init__(pixels, n_categories)
         self.convolutions = nn.ModuleList(
             _SpectralConv2d(n_in, n_out, 4, stride=2, padding=1)
-            for n_in, n_out in itertools.pairwise((3, *channels))
+            for n_in, n_out in itertools.pairwise((3, *self.channels))
         )
-        n_features = (pixels // 16) ** 2 * channels[-1]
+        n_features = (pixels // 16) ** 2 * self.channels[-1]
         self.last = _SpectralLinear(n_features, 1)
         self.labels = _SpectralLinear(n_features, n_categories, bias=False)
 
@@ -233,7 +229,7 @@ class SlimDiscriminator(Discriminator):
         for convolution in self.convolutions:
             x = functional.leaky_relu(convolution(x), _SLOPE)
         with torch.autocast(images.device.type, enabled=False):
-            features = x.float().flatten(1)
+            features = x.flatten(1).to(self.last.weight.dtype)
             own: Tensor = self.labels(features).gather(1, categories[:, None])
             outputs: Tensor = self.last(features) + own
         return outputs.squeeze(1)

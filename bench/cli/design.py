@@ -98,6 +98,10 @@ def design(
     dataset = find(name, data_dir or default_data_dir(), registry)
     user = find_user(dataset, user_id)
     number = _of_test_item(dataset, user) if category is None else find_category(dataset, category)
+    assert dataset.training.categories is not None
+    label = dataset.training.category_names[number]
+    if not (dataset.training.categories == number).any():
+        raise BenchError(f"{name} has no item of the category {label!r} to learn from")
     models = load_models(
         dataset,
         registry,
@@ -112,10 +116,8 @@ def design(
     if not isinstance(model, FactorRecommender):
         raise BenchError(f"{recommender}: real items are retrieved by factors, which it has not")
     users, categories = np.array([user]), np.array([number])
-    assert dataset.training.categories is not None
     retrieved = retrieve(model.factors(), users, categories, dataset.training.categories, top=top)
     designs = models.generator.design(model, users, categories, options, seed=seed)
-    label = dataset.training.category_names[number]
     how = f"{models.label}; eta {eta:g}, {starts} starts, {steps} steps, seed {seed}"
     click.echo(designs_to_text(dataset, user, label, retrieved, designs, how=how), nl=False)
     if output is not None:
