@@ -41,7 +41,7 @@ class ClassifierJudgeParams:
 
     backbone: str = "slim"
     pixels: int | None = None
-    epochs: int = 20
+    epochs: int = 10
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -76,7 +76,9 @@ class ClassifierJudge(ImageJudge):
             params.backbone,
             runtime=replace(self.runtime, seed=child_seed(params.seed, "judge")),
             pixels=params.pixels,
-            settings=ClassifierSettings(epochs=params.epochs),
+            # The targets as they are: smoothed ones make a network unsure of what it knows, and
+            # the score is about how sure it is.
+            settings=ClassifierSettings(epochs=params.epochs, label_smoothing=0.0),
         )
         self._network = learnt.network().to(resolve_device(self.runtime.device))
         pixels = self._network.pixels
