@@ -144,6 +144,7 @@ class Generating:
         from bench.device import resolve_device
         from bench.experiment.generation.run import Fitted, judge_designs, make_designs
         from bench.experiment.generation.store import GenerationStore
+        from bench.experiment.generation.utility import utility_reader
         from bench.experiment.generator_store import GeneratorStore
         from bench.experiment.generators import TrainOptions, train_generator
 
@@ -184,7 +185,7 @@ class Generating:
             self.options.settled(resolve_device(run.device).type),
             judges,
             classifier=judges[0],
-            reader=lambda: None,
+            reader=lambda: utility_reader(dataset, threads=run.threads),
             threads=run.threads,
             force=run.force,
         )

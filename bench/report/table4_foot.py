@@ -145,7 +145,12 @@ def _copies_and_utility(judged: Judged) -> list[str]:
             f"({real['percentiles']['5']:.1f}) for {real['n_images']:,} real images."
         )
     if judged.reader is not None:
-        lines.append(f"True utility: {judged.reader['description']}.")
+        truth = [judged.sources[name]["utility"]["on_record"] for name in ("real", "retrieved")]
+        lines.append(
+            "True utility, in units of the noise in the user's choice, without what is not "
+            f"visible: {judged.reader['description']}. By the styles on record the real images "
+            f"have {truth[0]:.3f} (X_c) and {truth[1]:.3f} (δ)."
+        )
     return lines
 
 

@@ -15,29 +15,14 @@ from bench.experiment.generation.make import eta_part
 from bench.experiment.generation.options import ETAS, GenerationOptions
 from bench.experiment.generation.parts import Arrays
 from bench.experiment.generation.record import SOURCES, Source
+from bench.experiment.generation.utility import UtilityReader
 from bench.judge import ImageJudge, Judgement
 from bench.rng import child_generator
 
-__all__ = ["Measures", "Returned", "UtilityReader", "measure", "returned_by"]
+__all__ = ["Measures", "Returned", "measure", "returned_by"]
 
 _KID_SUBSET = 1000
 _PERCENTILES = (0, 5, 25, 50, 75, 95, 100)
-
-
-@dataclass(frozen=True)
-class UtilityReader:
-    """Who tells the true utility of an image, where the data set knows its users' taste.
-
-    Attributes
-    ----------
-    utility
-        Users int64 (n,) and images uint8 (n, H, W, 3) to float (n,).
-    facts
-        What is printed with a number: what it was trained on, its error.
-    """
-
-    utility: Callable[[npt.NDArray[np.int64], npt.NDArray[np.uint8]], npt.NDArray[np.floating[Any]]]
-    facts: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -157,9 +142,13 @@ def measure(
                 "n_images": len(kinds),
             }
         if reader is not None:
-            utility = np.asarray(reader.utility(users, mine.flat), np.float64)
+            utility = np.asarray(reader.read(users, kinds, mine.flat), np.float64)
             per_trial[source]["utility"] = utility.reshape(mine.scores.shape).mean(axis=1)
-            row["utility"] = _spread(utility)
+            items = trials.get(f"{source}_items")
+            on_record = None if items is None else reader.on_record(users, items.reshape(-1))
+            row["utility"] = _spread(utility) | {
+                "on_record": None if on_record is None else float(on_record.mean(dtype=np.float64))
+            }
         sources[source] = row
     improvement = _improvement(sources, per_trial, seed)
     etas = _etas(parts, returned, judgements, judge, options, threads)

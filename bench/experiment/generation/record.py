@@ -146,7 +146,7 @@ class Judged:
     sources
         By source: `preference`, `quality`, `diversity`, `frechet`, `kernel`, `agreement` and
         `utility`; each a mapping that says on how many images or trials it rests, or None where it
-        cannot be had.
+        cannot be had. `utility` is read off the pixels; of real items `on_record` is the truth.
     improvement
         Of the designed over the retrieved images, by measure: `difference` with `ci_low` and
         `ci_high` over trials where the measure has a value per trial, and `percent`.

@@ -24,6 +24,7 @@ from bench.experiment.generation.options import GenerationOptions
 from bench.experiment.generation.parts import Arrays
 from bench.experiment.generation.record import DesignsRecord, GenerationKey, Judged
 from bench.experiment.generation.store import GenerationStore, StoredDesigns
+from bench.experiment.generation.utility import UtilityReader
 from bench.experiment.generator_store import StoredGenerator
 from bench.experiment.generators import load_generator
 from bench.experiment.models import load_model
@@ -149,7 +150,7 @@ def judge_designs(
     judges: Sequence[ImageJudge],
     *,
     classifier: ImageJudge | None,
-    reader: Callable[[], measure.UtilityReader | None],
+    reader: Callable[[], UtilityReader | None],
     threads: int,
     force: bool = False,
 ) -> dict[str, Judged]:

@@ -13,9 +13,10 @@ from toy_generation import PIXELS, SMALL, ColourJudge, OtherJudge, looks
 
 from bench.datasets.dataset import Dataset
 from bench.datasets.pixels import decoded
-from bench.experiment.generation.measure import Measures, UtilityReader, measure
+from bench.experiment.generation.measure import Measures, measure
 from bench.experiment.generation.options import GenerationOptions
 from bench.experiment.generation.parts import Arrays
+from bench.experiment.generation.utility import UtilityReader
 
 
 @pytest.fixture
@@ -232,17 +233,25 @@ def test_true_utility_by_a_reader(
 ) -> None:
     seen: list[int] = []
 
-    def read(users: np.ndarray, images: np.ndarray) -> np.ndarray:
+    def read(users: np.ndarray, categories: np.ndarray, images: np.ndarray) -> np.ndarray:
+        assert (categories == np.repeat(parts["trials"]["categories"], 3)).all()
         seen.append(len(users))
         return users + looks(images)[:, 0]
 
-    found = measured(parts, reader=UtilityReader(read, {"description": "the red"}))
+    def on_record(users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        return users + 100 * items
+
+    reader = UtilityReader(read, on_record, {"description": "the red"})
+    found = measured(parts, reader=reader)
     assert seen == [54] * 4
     users = parts["trials"]["users"]
     red = looks(images_of(parts, toy_dataset, "designed"))[..., 0] + users[:, None]
     row = found.sources["designed"]["utility"]
     assert row["mean"] == pytest.approx(float(red.mean()), rel=1e-5)
     assert row["std"] == pytest.approx(float(red.std()), rel=1e-5)
+    assert row["on_record"] is None
+    truth = parts["trials"]["real_items"] * 100 + users[:, None]
+    assert found.sources["real"]["utility"]["on_record"] == pytest.approx(truth.mean())
     red_before = looks(images_of(parts, toy_dataset, "retrieved"))[..., 0] + users[:, None]
     assert found.improvement["utility"]["difference"] == pytest.approx(
         float(red.mean() - red_before.mean()), abs=1e-4
