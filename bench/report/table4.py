@@ -1,5 +1,6 @@
 """Table IV: preference, quality and diversity of real, random, retrieved and designed images."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,9 @@ PAPER_DATASET = "amazon_fashion"
 """The data set of the paper's Table IV: six categories of men's and women's garments."""
 
 PAPER_JUDGE = "inception"
+
+_COUNTS = ("n_trials", "n_images", "n", "subset_size")
+"""What a value may rest on, the first of them that it has."""
 
 _GROUPS = {
     "real": "Random Methods",
@@ -194,12 +198,13 @@ class _Layout:
         """Give the paper's own rows; its numbers stand in its own judge's columns."""
         other = [one for one in self.shown if one.record.key.dataset == PAPER_DATASET]
         same = any(not self._other_item_set(one.record) for one in other)
-        title = f"Paper, {self.published.table2[PAPER_DATASET].title}"
+        title = f"Paper: {self.published.table2[PAPER_DATASET].title}"
         mark = None if same else OTHER_ITEM_SET if other else "other data set"
+        heads = (title, f"({mark})" if mark else "", "", "")
         rows = []
         for number, paper in enumerate(self.published.table4):
             cells = [
-                Cell((f"{title} ({mark})" if mark else title) if number == 0 else ""),
+                Cell(heads[number]),
                 Cell(paper.item_source),
                 Cell(f"{paper.preference_score.value:.4f} ±{paper.preference_score.sd:g}"),
             ]
@@ -299,7 +304,7 @@ class _Layout:
                 row["judge"] = judge if of_judge else None
                 row["value"] = value.get("mean", value.get("value", value.get("share")))
                 row["sd"] = value.get("std")
-                row["n"] = value.get("n_images", value.get("n", value.get("subset_size")))
+                row["n"] = next(value[n] for n in _COUNTS if n in value)
                 self.tidy.append(row)
 
     def _note_paper(self, paper: DesignRow, source: str, mark: str | None) -> None:
@@ -318,11 +323,8 @@ class _Layout:
 def _spread(value: Mapping[str, Any], digits: int) -> Cell:
     """Give mean and standard deviation, the latter with two digits that count, as the paper's."""
     sd = value["std"]
-    return Cell(
-        f"{value['mean']:.{digits}f} ±{sd:.2g}"
-        if sd < 10
-        else f"{value['mean']:.{digits}f} ±{sd:.0f}"
-    )
+    decimals = 1 - math.floor(math.log10(sd)) if sd > 0 else 2
+    return Cell(f"{value['mean']:.{digits}f} ±{sd:.{min(max(decimals, 0), digits)}f}")
 
 
 def _frechet(value: Mapping[str, Any]) -> Cell:
