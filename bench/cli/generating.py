@@ -120,13 +120,12 @@ class Generating:
 
     def after(self, dataset: "Dataset", summary: "RunSummary") -> "Outcome":
         """Train, design, judge, and draw the figures of one data set; what goes wrong is told."""
-        if reason := self.check(dataset):
-            _log.info("no Table IV: %s", reason)
-            return Outcome()
         cells = [*summary.made, *summary.skipped]
         able = [cell for cell in cells if self._scores_images(cell)]
-        if not able:
-            _log.info("no Table IV on %s: no recommender of this run scores images", dataset.name)
+        if not able:  # a run of others, which nobody would expect to design
+            return Outcome()
+        if reason := self.check(dataset):
+            _log.info("no Table IV: %s", reason)
             return Outcome()
         cell = self._first_finished(able)
         if cell is None:
@@ -185,7 +184,9 @@ class Generating:
             self.options.settled(resolve_device(run.device).type),
             judges,
             classifier=judges[0],
-            reader=lambda: utility_reader(dataset, threads=run.threads),
+            reader=lambda: (
+                utility_reader(dataset, threads=run.threads) if self.options.utility else None
+            ),
             threads=run.threads,
             force=run.force,
         )

@@ -32,7 +32,8 @@ def results(toy_data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     folder = tmp_path_factory.mktemp("results")
     place = ["--dataset", "toy", "--data", str(toy_data_dir), "--results", str(folder)]
     place += ["--device", "cpu", "--threads", "1"]
-    assert main(["-q", "run", *place, "--recommenders", "dvbpr,vbpr", *settings("dvbpr")]) == 0
+    fit = ["--recommenders", "dvbpr,vbpr", *settings("dvbpr")]
+    assert main(["-q", "run", "--no-generate", *place, *fit]) == 0
     assert main(["-q", "generate", "train", *place, *settings("lsgan")]) == 0
     return folder
 

@@ -35,6 +35,8 @@ class GenerationOptions:
         Groups of the inception score.
     ssim_window, ssim_colour, ssim_size
         See `bench.evaluation.image.SsimOptions`; an `ssim_size` of 0 compares images as they are.
+    utility
+        Read the true utility off the images where the data set knows its users' taste.
     """
 
     trials: int | None = None
@@ -51,6 +53,7 @@ class GenerationOptions:
     ssim_window: Literal["gaussian", "uniform"] = "gaussian"
     ssim_colour: Literal["grey", "rgb"] = "grey"
     ssim_size: int = 0
+    utility: bool = True
 
     def __post_init__(self) -> None:
         for name in ("trials", "starts", "fit_starts", "samples", "splits"):

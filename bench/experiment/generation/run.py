@@ -38,7 +38,7 @@ __all__ = ["Fitted", "make_designs", "judge_designs"]
 
 _log = logging.getLogger(__name__)
 
-_MEASURING = ("splits", "ssim_window", "ssim_colour", "ssim_size")
+_MEASURING = ("splits", "ssim_window", "ssim_colour", "ssim_size", "utility")
 """Options that make no image."""
 
 
