@@ -77,7 +77,8 @@ def load_inception(
         The file cannot be read, is another one, or does not hold this network's weights.
     """
     content = _checked(path, size, sha256)
-    network = InceptionNet()
+    with torch.random.fork_rng(devices=[]):  # its start is drawn and thrown away
+        network = InceptionNet()
     state = _unpickled(path, content)
     own = network.state_dict()
     counters = {name for name in own if name.endswith("num_batches_tracked")}

@@ -33,7 +33,9 @@ def saved(weights: dict[str, torch.Tensor], tmp_path_factory: pytest.TempPathFac
 
 
 def test_features_and_logits_are_torch_fidelitys(saved: Path) -> None:
+    before = torch.get_rng_state()
     network = load_inception(saved, size=None, sha256=None)
+    assert torch.equal(torch.get_rng_state(), before)
     assert not network.training
     assert not any(parameter.requires_grad for parameter in network.parameters())
     with np.load(reference.STORED) as stored:

@@ -204,7 +204,7 @@ def style_reader(
     """
     if not stores_style(dataset):
         return None
-    from bench.datasets.synthetic.reader_network import ReaderNet
+    from bench.datasets.synthetic.reader_network import restore_reader
 
     options = options or ReaderOptions()
     taste, images = dataset.oracle, dataset.training.images
@@ -220,11 +220,7 @@ def style_reader(
         return made
 
     made = recall_or_train(folder, train, what="the style reader")
-    import torch
-
-    network = ReaderNet()
-    network.load_state_dict({n: torch.from_numpy(np.array(a)) for n, a in made.weights.items()})
-    return StyleReader(network.eval(), taste, ReaderReport(**made.report))
+    return StyleReader(restore_reader(made.weights), taste, ReaderReport(**made.report))
 
 
 def _train(dataset: Dataset, options: ReaderOptions, threads: int) -> Trained:

@@ -17,7 +17,7 @@ from bench.datasets.synthetic.taste import STYLE_BLOCKS, embed_styles
 from bench.progress import Progress
 from bench.rng import child_generator, child_seed
 
-__all__ = ["READER_PIXELS", "ReaderNet", "read_styles", "train_reader"]
+__all__ = ["READER_PIXELS", "ReaderNet", "read_styles", "restore_reader", "train_reader"]
 
 READER_PIXELS = 64
 
@@ -162,6 +162,15 @@ def train_reader(
                     loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
                     optimizer.step()
                     progress.advance()
+    network.eval()
+    return network
+
+
+def restore_reader(weights: Mapping[str, npt.NDArray[Any]]) -> ReaderNet:
+    """Make the network with the given state, in evaluation mode."""
+    with torch.random.fork_rng(devices=[]):  # its start is drawn and thrown away
+        network = ReaderNet()
+    network.load_state_dict({n: torch.from_numpy(np.array(a)) for n, a in weights.items()})
     network.eval()
     return network
 

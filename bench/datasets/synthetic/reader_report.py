@@ -66,6 +66,7 @@ class ReaderReport:
 
 
 def read_blocks() -> dict[str, slice]:
+    """Give the blocks of `STYLE_BLOCKS` that are read and not known with the category."""
     return {name: at for name, at in STYLE_BLOCKS.items() if at.stop <= N_READ}
 
 
