@@ -154,6 +154,8 @@ def judged_by(
         judge=judge,
         facts={
             "score_label": label or f"{judge} score",
+            "frechet_label": "FID" if judge == "inception" else f"{judge} Fréchet distance",
+            "kernel_label": "KID" if judge == "inception" else f"{judge} kernel distance",
             "network": f"the network {judge}",
             "weights_sha256": "12345678" * 8,
             "preprocessing": "resized to 64 x 64",

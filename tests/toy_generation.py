@@ -179,6 +179,8 @@ class ColourJudge(ImageJudge):
     def _prepare(self, dataset: TrainingSet) -> JudgeFacts:
         return JudgeFacts(
             score_label=self.score_label,
+            frechet_label=f"{self.name} Fréchet distance",
+            kernel_label=f"{self.name} kernel distance",
             network="mean colours of toy",
             weights_sha256=self.weights,
             preprocessing="none",

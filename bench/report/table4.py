@@ -32,7 +32,7 @@ _GROUPS = {
 def table4(shown: Sequence[Shown], *, ci: bool = False) -> Table:
     """Lay Table IV out: four rows per data set, the paper's rows below them.
 
-    Quality, FID and KID have a column for each judge that judged; two judges never share one.
+    Quality and distances have a column for each judge that judged; two judges never share one.
 
     Parameters
     ----------
@@ -113,14 +113,20 @@ class _Layout:
             Column("Preference Score", align="center"),
             *(Column(name, "Quality", "center") for name in self.quality),
             Column("Diversity", align="center"),
-            *(Column(name, "FID") for name in self.judges),
-            *(Column(name, "KID x 1000") for name in self.judges),
+            *(Column(self._label(name, "frechet"), "Fréchet") for name in self.judges),
+            *(Column(self._label(name, "kernel"), "Kernel x 1000") for name in self.judges),
         ]
         if self.agreement:
             columns.append(Column("Category"))
         if self.utility:
             columns.append(Column("True Utility", align="center"))
         return tuple(columns)
+
+    def _label(self, judge: str, measure: str) -> str:
+        """Name a distance by a judge under its heading: "FID", or the judge."""
+        facts = next(one.judged[judge].facts for one in self.shown if judge in one.judged)
+        name = str(facts[f"{measure}_label"])
+        return name.partition(" ")[0]
 
     def _block(self, one: Shown) -> list[Row]:
         rows = []
@@ -165,8 +171,10 @@ class _Layout:
         cells += [Cell("")] * (2 * len(self.judges) + self.agreement)
         if self.utility:
             cells.append(self._gain(first.get("utility"), 3))
-        for judge, judged in one.judged.items():
+        for number, (judge, judged) in enumerate(one.judged.items()):
             for name, gain in judged.improvement.items():
+                if number and name != "quality":  # said by the first
+                    continue
                 self.tidy.append(
                     {
                         **self._place(one, None),

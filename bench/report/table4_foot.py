@@ -44,7 +44,7 @@ def table4_foot(
             if judge in judged:
                 lines.append(f"{record.dataset_title}: {judge_line(judged[judge])}")
     lines += _once(_diversity(record, first) for record, first in _firsts(blocks))
-    lines += _once(_distances(first) for _, first in _firsts(blocks))
+    lines += _once(_distances(one) for _, judged, _ in blocks for one in judged.values())
     for record, first in _firsts(blocks):
         lines += [f"{record.dataset_title}: {line}" for line in _copies_and_utility(first)]
     if ci:
@@ -126,10 +126,11 @@ def _distances(judged: Judged) -> str | None:
         return None
     kernel = row["kernel"]
     return (
-        f"FID and KID: between features of a source's images and of {row['frechet']['n_others']:,} "
-        "other real images, each category as often as among the trials; the row X_c is what two "
-        f"samples of real images have. KID: {kernel['n_subsets']} subsets of "
-        f"{kernel['subset_size']:,}."
+        f"Fréchet and kernel: distances ({judged.facts['frechet_label']}, "
+        f"{judged.facts['kernel_label']}) between features of a source's images and of "
+        f"{row['frechet']['n_others']:,} other real images, each category as often as among the "
+        "trials; the row X_c is what two samples of real images have; the latter over "
+        f"{kernel['n_subsets']} subsets of {kernel['subset_size']:,}."
     )
 
 

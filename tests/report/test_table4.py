@@ -40,8 +40,8 @@ def test_four_sources_with_standard_deviations_and_the_improvement(tmp_path: Pat
         "Quality classifier",
         "Quality inception",
         "Diversity",
-        "FID classifier",
-        "KID x 1000 classifier",
+        "Fréchet classifier",
+        "Kernel x 1000 classifier",
         "Category",
     ]
     assert cells(table, 0)[:4] == ["Photos", "X_c", "-0.5000 ±3.8", "1.1000 ±0.36"]
@@ -104,7 +104,7 @@ def test_judges_never_share_a_column(tmp_path: Path) -> None:
     row = dict(zip(titles(table), cells(table, 3), strict=True))
     assert row["Quality classifier"].startswith("1.4000")
     assert row["Quality inception"].startswith("6.4000")
-    assert row["FID classifier"] == row["FID inception"] == "40"
+    assert row["Fréchet classifier"] == row["Fréchet FID"] == "40"
     assert not table.notes
     lines = [line for line in table.foot if "Quality (" in line]
     assert [("classifier score" in line, "inception score" in line) for line in lines] == [
@@ -124,8 +124,8 @@ def test_where_one_data_set_lacks_a_judge(tmp_path: Path) -> None:
     ]
     columns = titles(table)
     first, second = (dict(zip(columns, cells(table, row), strict=True)) for row in (3, 8))
-    assert (first["Quality inception"], first["FID inception"]) == (DASH, DASH)
-    assert (second["Quality classifier"], second["FID classifier"]) == (DASH, DASH)
+    assert (first["Quality inception"], first["Fréchet FID"]) == (DASH, DASH)
+    assert (second["Quality classifier"], second["Fréchet classifier"]) == (DASH, DASH)
     assert second["Quality inception"].startswith("6.4")
 
 
@@ -146,7 +146,7 @@ def test_what_cannot_be_had_is_a_dash(tmp_path: Path) -> None:
     table = made(tmp_path)
     row = dict(zip(titles(table), table.rows[0].cells, strict=True))
     for title, reason in (
-        ("FID classifier", "too few other real images"),
+        ("Fréchet classifier", "too few other real images"),
         ("Category", "no classifier"),
         ("True Utility", "true taste"),
     ):
@@ -178,7 +178,7 @@ def test_the_foot_says_how_numbers_were_made(tmp_path: Path) -> None:
         "LSGAN preset slim, 24 epochs on 90 images (seed 0; 0123456789abcdef)",
         "never with eta",
         "the user's own items included",
-        "KID: 100 subsets of 60",
+        "over 100 subsets of 60",
     ):
         assert words in foot, words
     assert "Intervals" not in foot

@@ -194,8 +194,8 @@ def judge_designs(
         return decoded(dataset.training, items, stored.record.pixels, threads=threads)
 
     for judge in judges:
-        facts = dict(judge.facts().to_json())
-        names = None if classifier is None else dict(classifier.facts().to_json())
+        facts = asdict(judge.facts())
+        names = None if classifier is None else asdict(classifier.facts())
         earlier = known.get(judge.name)
         if earlier is not None and (
             (earlier.facts, earlier.agreement, earlier.options, earlier.version)
