@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from bench.experiment.run import RunSummary
     from bench.experiment.store import StoredCell
     from bench.generator import Generator
+    from bench.judge import ImageJudge
+    from bench.recommender import Runtime
     from bench.registry import Registry
 
 __all__ = ["DESIGN", "Generating", "figure_path", "generating_options", "plan_generating"]
@@ -106,6 +108,17 @@ class Generating:
     results: Path
     run: "RunOptions"
 
+    def check_weights(self, dataset: "Dataset") -> None:
+        """See that the Inception network can be had, if it is wanted: before hours of fits.
+
+        Raises
+        ------
+        BenchError
+            Its weights are not there, are not the published ones, or cannot be fetched.
+        """
+        if (inception := self._inception()) is not None:
+            inception.prepare(dataset.training)
+
     def check(self, dataset: "Dataset") -> str | None:
         """Say why a data set has no Table IV, or None if it can have one."""
         from bench.experiment.generation.trials import draw_trials
@@ -192,21 +205,23 @@ class Generating:
         )
         return designs
 
-    def _judges(self, dataset: "Dataset") -> "list[Any]":
+    def _judges(self, dataset: "Dataset") -> "list[ImageJudge]":
         """Give the classifier, and the Inception network if there are weights, made ready."""
+        classifier = self.registry.judge("classifier")
+        judges = [classifier(runtime=self._runtime(), data_dir=self.data_dir), self._inception()]
+        return [judge.prepare(dataset.training) for judge in judges if judge is not None]
+
+    def _inception(self) -> "ImageJudge | None":
+        if self.inception_weights is None:
+            return None
+        inception = self.registry.judge("inception")
+        params = inception.Params(weights=self.inception_weights)
+        return inception(params, runtime=self._runtime(), data_dir=self.data_dir)
+
+    def _runtime(self) -> "Runtime":
         from bench.recommender import Runtime
 
-        runtime = Runtime(device=self.run.device, threads=self.run.threads)
-        classifier = self.registry.judge("classifier")
-        judges = [classifier(runtime=runtime, data_dir=self.data_dir)]
-        if self.inception_weights is not None:
-            inception = self.registry.judge("inception")
-            params = inception.Params(weights=self.inception_weights)
-            judges.append(inception(params, runtime=runtime, data_dir=self.data_dir))
-        # The last first: weights that are not there are told before a classifier is trained.
-        for judge in reversed(judges):
-            judge.prepare(dataset.training)
-        return judges
+        return Runtime(device=self.run.device, threads=self.run.threads)
 
     def _scores_images(self, cell: "StoredCell") -> bool:
         return self.registry.recommender(cell.record.key.recommender).scores_images

@@ -193,6 +193,8 @@ def run(
         if not is_leader():
             join_fits({key_hash(c.key): (c, dataset) for dataset, cells in plans for c in cells})
             return 0
+        if generate:
+            generating.check_weights(plans[0][0])
         store = ResultStore(results)
         summaries = []
         for dataset, cells in plans:
