@@ -98,7 +98,7 @@ class TailorOptions:
 
     starts: int = 16
     fit_steps: int = 200
-    fit_learning_rate: float = 0.05
+    fit_learning_rate: float = 0.1
     eta: float = 1.0
     learning_rate: float = 0.05
     iterates: tuple[int, ...] = (0, 10, 20, 40, 50)

@@ -56,7 +56,6 @@ def ascend(
     *,
     keep: Sequence[int],
     learning_rate: float,
-    decayed: bool = False,
     on_step: Callable[[], None] = lambda: None,
 ) -> Tensor:
     """Move each z' uphill and keep it as it is after given numbers of steps.
@@ -75,8 +74,6 @@ def ascend(
         Ascending numbers of steps, 0 for the start; the last is where the ascent ends.
     learning_rate
         Adam's step.
-    decayed
-        Whether the step falls linearly to zero, so that the end settles where `value` has a kink.
     on_step
         Called after every step.
 
@@ -91,8 +88,6 @@ def ascend(
         with torch.enable_grad():
             leaf = code.detach().requires_grad_()
             (code.grad,) = torch.autograd.grad(value(torch.tanh(leaf)).sum(), leaf)
-        if decayed:
-            optimiser.param_groups[0]["lr"] = learning_rate * (1.0 - (step - 1) / keep[-1])
         optimiser.step()
         if step in keep:
             kept.append(code.detach().clone())

@@ -32,8 +32,8 @@ def tailor(
 ) -> Tailored:
     """Find each image's code by eq. 12 and follow it uphill on eq. 10.
 
-    The approximation is Adam's on the mean absolute difference of pixels, its step falling to zero,
-    from random starts of which the nearest is kept. It does not depend on the user.
+    The approximation is Adam's on the mean absolute difference of pixels, from random starts of
+    which the one that ends nearest is kept. It does not depend on the user.
 
     Parameters
     ----------
@@ -120,7 +120,6 @@ def _approximate(
             torch.from_numpy(starts[rows]).to(device),
             keep=(options.fit_steps,),
             learning_rate=options.fit_learning_rate,
-            decayed=True,
             on_step=lambda: bar.advance(len(what)),
         )
         with torch.inference_mode():

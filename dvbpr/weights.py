@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bench.errors import BenchError
 from bench.recommender import State
 from bench.rng import child_seed
 from dvbpr.backbones import Backbone, build_backbone
@@ -48,8 +49,23 @@ def network_state(network: nn.Module) -> State:
 
 @torch.no_grad()
 def load_network(network: nn.Module, state: State) -> None:
-    """Copy what `network_state` gave into the network, whose memory layout is kept."""
-    for name, value in network.state_dict().items():
+    """Copy what `network_state` gave into the network, whose memory layout is kept.
+
+    Raises
+    ------
+    BenchError
+        The arrays are those of another network, as code of another version has it.
+    """
+    own = network.state_dict()
+    for name, value in own.items():
+        stored = state.get(name)
+        if stored is None or np.shape(stored) != tuple(value.shape):
+            found = "is missing" if stored is None else f"has shape {np.shape(stored)}"
+            raise BenchError(
+                f"the stored weights are not this network's: {name} {found}, expected "
+                f"{tuple(value.shape)}; train it anew"
+            )
+    for name, value in own.items():
         value.copy_(torch.from_numpy(np.asarray(state[name])))
 
 

@@ -51,15 +51,20 @@ def design_sheet(
     if images is None:
         raise BenchError(f"{dataset.name} has no images to draw; leave out --output")
     real = [
-        Tile(images.decoded(int(item)), (f"{score:.2f}", own_mark(dataset, user, int(item))))
+        Tile(images.decoded(int(item)), _caption(score, own_mark(dataset, user, int(item))))
         for item, score in zip(retrieved.items[0], retrieved.scores[0], strict=True)
         if item != NO_ITEM
     ]
     designed = [
-        Tile(_picture(image), (f"{score:.2f}",))
+        Tile(_picture(image), _caption(score))
         for image, score in zip(designs.images[0], designs.scores[0], strict=True)
     ]
-    page = ProductPage(n_columns=max(4, len(designed)), n_rows=2, pixels=pixels, caption_lines=2)
+    page = ProductPage(
+        n_columns=max(4, len(designed)),
+        n_rows=2,
+        pixels=pixels,
+        caption_lines=max(len(tile.caption) for tile in [*real, *designed]),
+    )
     page.row(f"{category} for {dataset.user_ids[user]}", "real, and her preference", real)
     page.row("designed", "", designed)
     return page.image
@@ -98,7 +103,7 @@ def tailor_sheet(
             tailored.iterates[0], tailored.scores[0], tailored.steps, strict=True
         )
     ]
-    tiles = [Tile(_picture(image), (f"{score:.2f}", name)) for image, score, name in shown]
+    tiles = [Tile(_picture(image), _caption(score, name)) for image, score, name in shown]
     page = ProductPage(n_columns=max(4, len(tiles)), n_rows=1, pixels=pixels, caption_lines=2)
     page.row(f"{what} for {dataset.user_ids[user]}", f"{category}, and her preference", tiles)
     return page.image
@@ -106,3 +111,7 @@ def tailor_sheet(
 
 def _picture(image: npt.NDArray[np.uint8]) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(image))
+
+
+def _caption(score: float, name: str = "") -> tuple[str, ...]:
+    return (f"{score:.2f}", name) if name else (f"{score:.2f}",)

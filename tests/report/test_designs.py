@@ -93,7 +93,7 @@ def test_real_items_above_designed_ones(toy_dataset: Dataset) -> None:
     found = retrieved([1, 2, 4], [3, 2, 1])
     sheet = design_sheet(toy_dataset, 3, "red", found, designs([4.0, 3.0, 2.0]), pixels=64)
     image = np.asarray(sheet)
-    gap, label, captions = 5, 22, 24  # of 64 pixels
+    gap, label, captions = 5, 22, 12  # of 64 pixels; no item is her own, so one line each
     step = label + 64 + captions + 2 * gap
 
     def tile(row: int, column: int) -> np.ndarray:
