@@ -173,6 +173,8 @@ class Recommender(ABC):
         What the data set must have: any of "features", "images", "categories".
     parallel
         Whether several processes under `torchrun` fit it together; others are the leader's alone.
+    scores_images
+        Whether it scores any image, and not only the items of the catalogue; see `score_images`.
     """
 
     name: ClassVar[str]
@@ -182,6 +184,7 @@ class Recommender(ABC):
     grid: ClassVar[Mapping[str, tuple[object, ...]]] = {}
     needs: ClassVar[frozenset[str]] = frozenset()
     parallel: ClassVar[bool] = False
+    scores_images: ClassVar[bool] = False
 
     def __init__(self, params: Any = None, *, runtime: Runtime | None = None) -> None:
         if params is None:  # what is no dataclass, the conformance kit names
@@ -291,11 +294,7 @@ class Recommender(ABC):
             A score is NaN or infinite; names the recommender and the first such user.
         """
         self._check_fitted()
-        rows = np.asarray(users, dtype=np.int64)
-        if rows.ndim != 1 or (len(rows) and not 0 <= rows.min() <= rows.max() < self._n_users):
-            raise BenchError(
-                f"{self.name}: users must be row numbers below {self._n_users} in one dimension"
-            )
+        rows = self._user_rows(users)
         if not len(rows):
             return np.empty((0, self._n_items), dtype=np.float32)
         scores = self._score(rows)
@@ -318,6 +317,63 @@ class Recommender(ABC):
                     f"({int(bad.sum())} of {len(rows)} users in this batch); "
                     "a smaller learning rate or scaled features often help"
                 )
+        return scores
+
+    def score_images(
+        self, users: npt.ArrayLike, images: npt.NDArray[np.uint8]
+    ) -> npt.NDArray[np.float32]:
+        """Score one image for each user: her preference for it, whether it is an item or not.
+
+        The scale is that of `score`: an item's own image, in the size the model sees it in, has
+        the item's score.
+
+        Parameters
+        ----------
+        users
+            Row numbers of users, (n,).
+        images
+            uint8 (n, H, W, 3), RGB, of any size: image k is scored for user k.
+
+        Returns
+        -------
+        float32 (n,).
+
+        Raises
+        ------
+        NotFittedError
+            `fit` has not been called.
+        BenchError
+            The recommender scores items of the catalogue only (`scores_images` is False); no such
+            user; images of another shape or type, or without a pixel.
+        NonFiniteScoreError
+            A score is NaN or infinite.
+        """
+        if not self.scores_images:
+            raise BenchError(f"{self.name} scores items of the catalogue, not images")
+        self._check_fitted()
+        rows = self._user_rows(users)
+        if images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8:
+            raise BenchError(
+                f"{self.name}: images must be uint8 (n, H, W, 3), got {images.dtype} {images.shape}"
+            )
+        if len(images) != len(rows):
+            raise BenchError(f"{self.name}: {len(images)} images for {len(rows)} users")
+        if not len(rows):
+            return np.empty(0, dtype=np.float32)
+        if not images.size:
+            raise BenchError(f"{self.name}: images of {images.shape[1:3]} pixels show nothing")
+        scores = self._score_images(rows, images)
+        if scores.shape != (len(rows),) or scores.dtype != np.float32:
+            raise BenchError(
+                f"{self.name} gave {scores.dtype} scores of shape {scores.shape} to images, "
+                f"expected float32 {(len(rows),)}"
+            )
+        finite = np.isfinite(scores)
+        if not finite.all():
+            raise NonFiniteScoreError(
+                f"{self.name} gave NaN or infinite scores to {int((~finite).sum())} of "
+                f"{len(rows)} images, the first for user {rows[finite.argmin()]}"
+            )
         return scores
 
     def save(self, folder: Path) -> None:
@@ -383,6 +439,20 @@ class Recommender(ABC):
 
     @abstractmethod
     def _score(self, users: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]: ...
+
+    def _score_images(
+        self, users: npt.NDArray[np.int64], images: npt.NDArray[np.uint8]
+    ) -> npt.NDArray[np.float32]:
+        """Fill in where `scores_images` is True; users and images are checked."""
+        raise NotImplementedError(f"{type(self).__name__} says it scores images, and does not")
+
+    def _user_rows(self, users: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        rows = np.asarray(users, dtype=np.int64)
+        if rows.ndim != 1 or (len(rows) and not 0 <= rows.min() <= rows.max() < self._n_users):
+            raise BenchError(
+                f"{self.name}: users must be row numbers below {self._n_users} in one dimension"
+            )
+        return rows
 
     def _check_fitted(self) -> None:
         if not self._fitted:

@@ -1,4 +1,4 @@
-"""Names to recommenders and data-set sources, through entry points and `--plugin` files.
+"""Names to recommenders, generators and data-set sources: entry points and `--plugin` files.
 
 A third party's package plugs in exactly as this suite's own models do. Nothing is imported until it
 is used, and a plug-in that fails to import is listed with its reason while the others work.
@@ -20,17 +20,28 @@ from bench.recommender import Recommender
 if TYPE_CHECKING:
     from bench.datasets.feature_source import FeatureSource
     from bench.datasets.source import DatasetSource
+    from bench.generator import Generator
+    from bench.judge import ImageJudge
 
-__all__ = ["DATASETS_GROUP", "FEATURES_GROUP", "RECOMMENDERS_GROUP", "Registry"]
+__all__ = [
+    "DATASETS_GROUP",
+    "FEATURES_GROUP",
+    "JUDGES_GROUP",
+    "GENERATORS_GROUP",
+    "RECOMMENDERS_GROUP",
+    "Registry",
+]
 
 RECOMMENDERS_GROUP = "bench.recommenders"
 DATASETS_GROUP = "bench.datasets"
 FEATURES_GROUP = "bench.features"
+JUDGES_GROUP = "bench.judges"
+GENERATORS_GROUP = "bench.generators"
 
 
 @dataclass
 class Registry:
-    """Finds recommenders and data-set sources by name.
+    """Finds recommenders, generators and data-set sources by name.
 
     Attributes
     ----------
@@ -116,6 +127,51 @@ class Registry:
             raise BenchError(
                 f"feature source {name!r} ({value}) is no subclass of "
                 "bench.datasets.feature_source.FeatureSource"
+            )
+        return loaded
+
+    def judge_names(self) -> list[str]:
+        """List what judges images."""
+        return sorted(_points(JUDGES_GROUP))
+
+    def judge(self, name: str) -> "type[ImageJudge]":
+        """Load a judge of images."""
+        from bench.judge import ImageJudge
+
+        points = _points(JUDGES_GROUP)
+        if name not in points:
+            raise unknown_name("judge", name, points, see="bench run --help")
+        value, loaded = _load(points[name])
+        if not (inspect.isclass(loaded) and issubclass(loaded, ImageJudge)):
+            raise BenchError(f"judge {name!r} ({value}) is no subclass of bench.judge.ImageJudge")
+        return loaded
+
+    def generator_names(self) -> list[str]:
+        """List the image generators."""
+        return sorted(_points(GENERATORS_GROUP))
+
+    def generator(self, name: str) -> "type[Generator]":
+        """Load one generator class.
+
+        Raises
+        ------
+        BenchError
+            No such name (the nearest one is named), or its package fails to import.
+        """
+        from bench.generator import Generator
+
+        points = _points(GENERATORS_GROUP)
+        if name not in points:
+            raise unknown_name("generator", name, points, see="bench generate train --help")
+        value, loaded = _load(points[name])
+        if not (inspect.isclass(loaded) and issubclass(loaded, Generator)):
+            raise BenchError(
+                f"generator {name!r} ({value}) is no subclass of bench.generator.Generator"
+            )
+        if loaded.name != name:
+            raise BenchError(
+                f"generator {name!r} ({value}) calls itself {loaded.name!r}; "
+                "the entry point and the class must agree"
             )
         return loaded
 

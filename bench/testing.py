@@ -326,6 +326,24 @@ def _check_factors(make: Make) -> str:
     return f"item_bias + user_factors @ item_factors.T, K = {factors.item_factors.shape[1]}"
 
 
+def _check_images(make: Make) -> str:
+    model = make()
+    if not model.scores_images:
+        return "scores items only"
+    model, _ = _fitted(make)
+    rng = np.random.default_rng(2)
+    users = rng.integers(N_USERS, size=9)
+    for side in (8, 90):
+        images = rng.integers(256, size=(9, side, side, 3), dtype=np.uint8)
+        whole = model.score_images(users, images)
+        pairs = zip(users, images, strict=True)
+        single = np.concatenate([model.score_images([user], image[None]) for user, image in pairs])
+        _need(_close(whole, single), "an image's score changes with the images scored beside it")
+        again = model.score_images(users, images)
+        _need(bool(np.array_equal(whole, again)), "scoring images twice gives other scores")
+    return "one by one and all at once agree, small images and large ones"
+
+
 def _check_watch(make: Make) -> str:
     model = make()
     if model.max_epochs is None:
@@ -414,6 +432,7 @@ CHECKS: Sequence[Check] = (
     Check("leaves the data set unchanged", _check_data_untouched),
     Check("save and load keep the scores", _check_save_load),
     Check("factors agree with score", _check_factors),
+    Check("scores of images do not depend on the batch", _check_images),
     Check("reports epochs and stops when told", _check_watch),
     Check("state restores an epoch", _check_snapshots),
     Check("an interrupted fit can be resumed", _check_resume),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["DEVICE_SHARE", "DeviceImages", "normalise"]
+__all__ = ["DEVICE_SHARE", "DeviceImages", "normalise", "to_bytes"]
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +36,19 @@ def normalise(batch: "Tensor", dtype: "torch.dtype | None" = None) -> "Tensor":
     import torch
 
     return batch.to(dtype or torch.float32).sub_(127.5).div_(127.5)
+
+
+def to_bytes(images: "Tensor") -> "Tensor":
+    """Bring values of -1..1 back to bytes, the nearest ones: the inverse of `normalise`.
+
+    Parameters
+    ----------
+    images
+        Floating, any shape, any device; what lies outside -1..1 is cut off.
+    """
+    import torch
+
+    return images.float().mul(127.5).add_(127.5).round_().clamp_(0.0, 255.0).to(torch.uint8)
 
 
 class DeviceImages:

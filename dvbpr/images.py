@@ -29,7 +29,15 @@ from bench.files import atomic_file, atomic_write_json, one_at_a_time
 from bench.progress import Progress
 from dvbpr.device_images import DeviceImages, normalise
 
-__all__ = ["CACHE_VERSION", "FILTER", "DeviceImages", "decode_into", "normalise", "open_images"]
+__all__ = [
+    "CACHE_VERSION",
+    "FILTER",
+    "DeviceImages",
+    "decode_into",
+    "normalise",
+    "open_images",
+    "resized",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -231,6 +239,31 @@ def decode_into(name: str, images: Images, start: int, out: npt.NDArray[np.uint8
                 f"{name}: the image of item {start + row} (rows from 0) cannot be decoded "
                 f"({flaw}); replace the image and import the data set again"
             ) from error
+
+
+def resized(images: npt.NDArray[np.uint8], pixels: int) -> npt.NDArray[np.uint8]:
+    """Bring decoded images to size with the filter that the catalogue's are resized with.
+
+    Parameters
+    ----------
+    images
+        uint8 (n, H, W, 3), of any size; the aspect ratio is not kept.
+    pixels
+        Side of the result.
+
+    Returns
+    -------
+    uint8 (n, pixels, pixels, 3); the array itself where it has that size.
+    """
+    from PIL import Image
+
+    if images.shape[1:3] == (pixels, pixels):
+        return images
+    out = np.empty((len(images), pixels, pixels, 3), dtype=np.uint8)
+    for row, image in enumerate(images):
+        whole = Image.fromarray(np.ascontiguousarray(image))
+        out[row] = np.asarray(whole.resize((pixels, pixels), Image.Resampling.BILINEAR))
+    return out
 
 
 def _valid(

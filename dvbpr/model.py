@@ -16,6 +16,8 @@ from bench.recommender import FactorRecommender, Factors, Runtime, State, Watch
 from dvbpr.presets import DvbprParams, Settings
 
 if TYPE_CHECKING:
+    from dvbpr.backbones import Backbone
+    from dvbpr.preference import Preference
     from dvbpr.training import Trainer
 
 __all__ = ["Dvbpr"]
@@ -35,12 +37,14 @@ class Dvbpr(FactorRecommender):
     }
     needs: ClassVar[frozenset[str]] = frozenset({"images"})
     parallel: ClassVar[bool] = True
+    scores_images: ClassVar[bool] = True
 
     def __init__(self, params: Any = None, *, runtime: Runtime | None = None) -> None:
         super().__init__(params, runtime=runtime)
         self._trainer: Trainer | None = None
         self._learnt: State = {}
         self._encoded: tuple[int, Factors] | None = None
+        self._preference: tuple[str, Preference] | None = None
 
     @classmethod
     def settled(cls, params: DvbprParams, runtime: Runtime) -> DvbprParams:
@@ -93,26 +97,73 @@ class Dvbpr(FactorRecommender):
     def load_state(self, state: State, dataset: TrainingSet) -> None:
         """Take over what was learnt."""
         self._trainer = None
-        self._encoded = None
+        self._encoded = self._preference = None
         self._learnt = state
 
     def item_features(self, dataset: TrainingSet) -> npt.NDArray[np.floating[Any]]:
         """Give the activations before the network's last layer: float16 (n_items, d)."""
         from dvbpr.features import features_of
         from dvbpr.images import open_images
-        from dvbpr.weights import load_network, part_of, start_network
 
         self._check_fitted()
-        settings, device = self.settings, resolve_device(self.runtime.device)
-        network = start_network(settings, self.runtime.seed)
-        load_network(network, part_of(self._learnt, "network."))
+        device = resolve_device(self.runtime.device)
+        network = self._network()
         with torch_threads(self.runtime.threads):
-            images = open_images(dataset, settings.pixels, threads=self.runtime.threads)
+            images = open_images(dataset, network.pixels, threads=self.runtime.threads)
             return features_of(network.to(device), images, device)
+
+    def preference(self, device: str) -> "Preference":
+        """Give theta_u . Phi(Delta X) as a function of tensors, differentiable in the image.
+
+        Parameters
+        ----------
+        device
+            As `bench.device.resolve_device` takes it.
+
+        Raises
+        ------
+        NotFittedError
+            `fit` has not been called.
+        """
+        import torch
+
+        from dvbpr.preference import Preference
+
+        self._check_fitted()
+        place = resolve_device(device)
+        if self._trainer is None and self._preference and self._preference[0] == str(place):
+            return self._preference[1]
+        users = torch.from_numpy(self.factors().user_factors).to(place)
+        made = Preference(self._network().to(place), users, precision=self._precision)
+        if self._trainer is None:  # weights in training are other ones after the next step
+            self._preference = str(place), made
+        return made
 
     def training_state(self) -> State | None:
         """Copy weights, optimisers, the place in the epoch; samples are derived from the place."""
         return None if self._trainer is None else self._trainer.state()
+
+    def _score_images(
+        self, users: npt.NDArray[np.int64], images: npt.NDArray[np.uint8]
+    ) -> npt.NDArray[np.float32]:
+        with torch_threads(self.runtime.threads):
+            return self.preference(self.runtime.device).of_bytes(users, images)
+
+    @property
+    def _precision(self) -> Literal["float32", "bf16"]:
+        return "bf16" if self.settings.precision == "bf16" else "float32"
+
+    def _network(self) -> "Backbone":
+        """Make a copy of the network that is evaluated, on the CPU."""
+        from dvbpr.weights import load_network, network_state, part_of, start_network
+
+        if self._trainer is None:
+            state = part_of(self._learnt, "network.")
+        else:
+            state = network_state(self._trainer.evaluated()[0])
+        network = start_network(self.settings, self.runtime.seed)
+        load_network(network, state)
+        return network
 
     def _fit(self, dataset: TrainingSet, watch: Watch) -> None:
         from dvbpr.images import open_images
@@ -120,20 +171,17 @@ class Dvbpr(FactorRecommender):
         from dvbpr.training import Trainer
 
         settings, runtime = self.settings, self.runtime
-        precision: Literal["float32", "bf16"] = (
-            "bf16" if settings.precision == "bf16" else "float32"
-        )
         with torch_threads(runtime.threads):
             images = open_images(dataset, settings.pixels, threads=runtime.threads)
             stored = from_leader(watch.resume() if is_leader() else None)
             network = starting_network(dataset, settings, runtime, resumed=stored is not None)
-            self._encoded = None
+            self._encoded = self._preference = None
             self._trainer = Trainer(
                 dataset,
                 images,
                 network,
                 settings,
-                precision=precision,
+                precision=self._precision,
                 seed=runtime.seed,
                 device=runtime.device,
             )

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from bench.datasets.dataset import TrainingSet
 from bench.device import resolve_device
@@ -28,7 +28,14 @@ from dvbpr.objective import Objective, shared_losses, triple_losses
 from dvbpr.presets import Settings
 from dvbpr.rows import UserRows
 from dvbpr.sampling import Batch, Epoch, Sampler
-from dvbpr.weights import Average, load_network, network_state, part_of
+from dvbpr.weights import (
+    Average,
+    load_network,
+    load_optimiser,
+    network_state,
+    optimiser_state,
+    part_of,
+)
 
 __all__ = ["Trainer"]
 
@@ -196,9 +203,7 @@ class Trainer:
             raise self._diverged("a weight is not a number", self.epoch, self.step)
         arrays = {f"network.{name}": value for name, value in network.items()}
         arrays |= {f"rows.{name}": value for name, value in self.rows.state().items()}
-        for number, parameter in enumerate(self._parameters()):
-            for name, value in self._optimiser.state[parameter].items():
-                arrays[f"optimiser.{number}.{name}"] = value.cpu().numpy().copy()
+        arrays |= {f"optimiser.{n}": value for n, value in optimiser_state(self._optimiser).items()}
         arrays |= {f"average.{name}": value for name, value in self._average.state().items()}
         place = (self.epoch, self.step, self.encoder.micro_batch)
         arrays["place"] = np.array(place, dtype=np.int64)
@@ -210,15 +215,7 @@ class Trainer:
         """Go on from what `state` gave."""
         load_network(self.network, part_of(state, "network."))
         self.rows.load(part_of(state, "rows."))
-        for number, parameter in enumerate(self._parameters()):
-            stored = part_of(state, f"optimiser.{number}.")
-            # Laid out like the parameter: the fused step goes over both in memory order.
-            self._optimiser.state[parameter] = {
-                name: torch.empty_like(parameter).copy_(torch.from_numpy(value))
-                if value.ndim
-                else torch.tensor(value, device=self.device)
-                for name, value in stored.items()
-            }
+        load_optimiser(self._optimiser, part_of(state, "optimiser."))
         self._average.load(part_of(state, "average."))
         self.epoch, self.step, self.encoder.micro_batch = (int(n) for n in state["place"])
         self._total.copy_(torch.from_numpy(np.asarray(state["total"])))
@@ -259,9 +256,6 @@ class Trainer:
         ]
         kind = torch.optim.Adam if self._settings.optimiser == "adam" else torch.optim.AdamW
         return kind(groups, lr=self._settings.learning_rate, fused=True)
-
-    def _parameters(self) -> list[nn.Parameter]:
-        return [p for group in self._optimiser.param_groups for p in group["params"]]
 
     def _note_bad(self, objective: Tensor) -> None:
         """Note, on the device, the first step whose loss is not finite."""

@@ -19,6 +19,7 @@ def words(data_dir: Path, results: Path) -> list[str]:
         "-c",
         CALL,
         "run",
+        "--no-generate",
         "--dataset",
         "toy",
         "--data",

@@ -27,10 +27,11 @@ LAYERS = (
         "bench.distributed",
         "bench.progress",
         "bench.files",
+        "bench.trained",
         "bench",
     },
     # Data and the interface that sees it.
-    {"bench.datasets", "bench.recommender", "bench.registry"},
+    {"bench.datasets", "bench.recommender", "bench.generator", "bench.judge", "bench.registry"},
     {"bench.evaluation", "bench.testing"},
     {"bench.experiment"},
     {"bench.report"},
@@ -39,8 +40,8 @@ LAYERS = (
 """From the ground up; a module imports from its own layer and from those below."""
 
 FOR_MODELS = {
-    *("errors", "rng", "device", "compiled", "distributed", "progress", "files"),
-    *("recommender", "datasets"),
+    *("errors", "rng", "device", "compiled", "distributed", "progress", "files", "trained"),
+    *("recommender", "generator", "judge", "datasets"),
 }
 """What of `bench` the recommenders' packages know."""
 
@@ -137,8 +138,9 @@ def test_baselines_alone_load_no_model_library(tmp_path: Path) -> None:
     assert not loaded & {"dvbpr", "torch", "lightfm", "implicit"}
 
 
-def test_dvbprs_model_and_presets_load_no_pytorch(tmp_path: Path) -> None:
-    loaded = loaded_after(importing(["dvbpr.model", "dvbpr.presets"]), folder=tmp_path)
+def test_dvbprs_plug_ins_and_presets_load_no_pytorch(tmp_path: Path) -> None:
+    names = ["dvbpr.model", "dvbpr.presets", "dvbpr.lsgan", "dvbpr.gan_presets", "dvbpr.judge"]
+    loaded = loaded_after(importing(names), folder=tmp_path)
     assert "dvbpr" in loaded
     assert not loaded & {"baselines", "torch"}
 

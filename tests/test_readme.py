@@ -126,7 +126,8 @@ def test_what_the_commands_write_is_there(folder: Path) -> None:
         "synthetic_fashion",
         "tradesy",
     }
-    assert (folder / "user.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("user", "design", "tailor"):
+        assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert len(np.load(folder / "seen.npy")) == 150
 
 

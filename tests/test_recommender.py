@@ -339,3 +339,70 @@ def test_hyper_parameters_from_text(text: str, expected: object) -> None:
 def test_several_settings_and_none() -> None:
     assert parse_params(Table, {}) == TableParams()
     assert parse_params(Table, {"size": "2", "rate": "1"}) == TableParams(size=2, rate=1.0)
+
+
+class Brightness(Table):
+    """Likes bright images, user u so many times as `u + 1`."""
+
+    scores_images: ClassVar[bool] = True
+
+    def _score_images(
+        self, users: npt.NDArray[np.int64], images: npt.NDArray[np.uint8]
+    ) -> npt.NDArray[np.float32]:
+        return self.answer(((users + 1) * images.mean(axis=(1, 2, 3))).astype(np.float32))
+
+    @staticmethod
+    def answer(scores: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+        return scores
+
+
+def bright() -> Brightness:
+    return Brightness(runtime=cpu()).fit(DATA)
+
+
+def grey(*levels: int) -> npt.NDArray[np.uint8]:
+    return np.repeat(np.array(levels, dtype=np.uint8), 2 * 5 * 3).reshape(-1, 2, 5, 3)
+
+
+def test_scores_images_one_per_user() -> None:
+    model = bright()
+    scores = model.score_images([2, 0, 2], grey(10, 20, 30))
+    assert scores.dtype == np.float32
+    assert scores.tolist() == [30, 20, 90]
+    assert model.score_images([], grey()).tolist() == []
+
+
+def test_a_recommender_without_eyes_says_so() -> None:
+    assert not Recommender.scores_images
+    with pytest.raises(BenchError, match="table scores items of the catalogue, not images"):
+        Table(runtime=cpu()).fit(DATA).score_images([0], grey(1))
+    with pytest.raises(NotFittedError):
+        Brightness(runtime=cpu()).score_images([0], grey(1))
+
+
+@pytest.mark.parametrize(
+    ("users", "images", "message"),
+    [
+        ([3], grey(1), "row numbers below 3"),
+        ([-1], grey(1), "row numbers below 3"),
+        ([[0]], grey(1), "in one dimension"),
+        ([0, 1], grey(1), "1 images for 2 users"),
+        ([0], grey(1)[0], r"uint8 \(n, H, W, 3\), got uint8 \(2, 5, 3\)"),
+        ([0], grey(1)[..., :2], "uint8"),
+        ([0], grey(1).astype(np.float32), "got float32"),
+        ([0], grey(1)[:, :0], r"\(0, 5\) pixels show nothing"),
+    ],
+)
+def test_images_that_cannot_be_scored(users: Any, images: Any, message: str) -> None:
+    with pytest.raises(BenchError, match=message):
+        bright().score_images(users, images)
+
+
+def test_scores_of_images_that_are_none() -> None:
+    model = bright()
+    model.answer = lambda scores: np.where(scores > 5, np.nan, scores)  # type: ignore[method-assign]
+    with pytest.raises(NonFiniteScoreError, match="1 of 2 images, the first for user 1"):
+        model.score_images([0, 1], grey(3, 4))
+    model.answer = lambda scores: scores[:, None]  # type: ignore[method-assign]
+    with pytest.raises(BenchError, match=r"shape \(2, 1\) to images, expected float32 \(2,\)"):
+        model.score_images([0, 1], grey(3, 4))

@@ -25,6 +25,7 @@ PEEKS = "does not peek at held-out items"
 UNCHANGED = "leaves the data set unchanged"
 SAVE = "save and load keep the scores"
 FACTORS = "factors agree with score"
+IMAGES = "scores of images do not depend on the batch"
 WATCH = "reports epochs and stops when told"
 STATE = "state restores an epoch"
 RESUME = "an interrupted fit can be resumed"
@@ -320,6 +321,26 @@ class CheckpointIsAlias(Good):
         return {"u": self.u, "v": self.v, "b": self.b, "speed": self.speed, "epoch": np.array(1)}
 
 
+class OnlySaysItSees(NoFactors):
+    scores_images = True
+
+
+class CentresImages(OnlySaysItSees):
+    def _score_images(
+        self, users: npt.NDArray[np.int64], images: npt.NDArray[np.uint8]
+    ) -> npt.NDArray[np.float32]:
+        means = images.mean(axis=(1, 2, 3)).astype(np.float32)
+        return means - means.mean()
+
+
+class DrawsPerImage(OnlySaysItSees):
+    def _score_images(
+        self, users: npt.NDArray[np.int64], images: npt.NDArray[np.uint8]
+    ) -> npt.NDArray[np.float32]:
+        self.drawn = getattr(self, "drawn", 0.0) + 1e-6  # so little that batches seem to agree
+        return (images.mean(axis=(1, 2, 3)) + self.drawn).astype(np.float32)
+
+
 BROKEN: list[tuple[type[Recommender], str, str]] = [
     (NoLabel, DECLARES, "needs a text `label`"),
     (NumberAsSource, DECLARES, "needs a text `source`"),
@@ -345,6 +366,9 @@ BROKEN: list[tuple[type[Recommender], str, str]] = [
     (SavesHalfPrecision, SAVE, "a saved and loaded model scores differently"),
     (FactorsWithoutBias, FACTORS, r"factors\(\).score differs from score"),
     (OneRowTooMany, FACTORS, "user_factors needs a row per user"),
+    (CentresImages, IMAGES, "changes with the images scored beside it"),
+    (DrawsPerImage, IMAGES, "scoring images twice gives other scores"),
+    (OnlySaysItSees, IMAGES, "NotImplementedError at recommender.py"),
     (IgnoresStop, WATCH, r"epochs \[1, 2, 3, 4, 5\] after it said stop at 2, expected \[1, 2\]"),
     (CountsFromZero, WATCH, r"called with epochs \[0, 1, 2\]"),
     (NeverReports, WATCH, r"called with epochs \[\]"),
@@ -413,7 +437,7 @@ def test_a_model_that_raises_is_reported_and_the_kit_goes_on() -> None:
             raise ZeroDivisionError("two\nlines")
 
     found = failed(Crash)
-    assert set(found) == {check.name for check in CHECKS} - {DECLARES, WATCH}
+    assert set(found) == {check.name for check in CHECKS} - {DECLARES, IMAGES, WATCH}
     assert set(found.values()) == {found[SEED]}
     assert found[SEED].startswith("ZeroDivisionError at test_testing.py:")
     assert found[SEED].endswith(": two lines")
@@ -459,7 +483,7 @@ class TestMixin(RecommenderConformance):
 
 def test_the_mixin_has_one_test_per_check_and_fails_by_name() -> None:
     tests = [name for name in dir(RecommenderConformance) if name.startswith("test_")]
-    assert len(tests) == len(CHECKS) == 12
+    assert len(tests) == len(CHECKS) == 13
 
     class Mixed(RecommenderConformance):
         recommender = Unseeded

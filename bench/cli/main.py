@@ -19,8 +19,9 @@ from bench.errors import BenchError
 __all__ = ["bench", "main"]
 
 VERBS = {
-    "run": ("bench.cli.run", "run", "Fit and evaluate recommenders; print Tables II and III."),
+    "run": ("bench.cli.run", "run", "Fit, evaluate, design; print Tables II to IV, draw figures."),
     "table": ("bench.cli.table", "table", "Print a table from stored results, in any format."),
+    "figure": ("bench.cli.figure", "figure", "Draw one of Figures 3 to 6 from stored results."),
     "list": ("bench.cli.listing", "list_recommenders", "List recommenders and hyper-parameters."),
     "datasets": (
         "bench.cli.datasets",
@@ -33,6 +34,17 @@ VERBS = {
         "bench.cli.recommend",
         "recommend",
         "Show what the models recommend to one user.",
+    ),
+    "generate": ("bench.cli.generate", "generate", "Train an image generator, draw its samples."),
+    "design": (
+        "bench.cli.design",
+        "design",
+        "Design images that one user would like best.",
+    ),
+    "tailor": (
+        "bench.cli.tailor",
+        "tailor",
+        "Change an item or a photograph towards one user's taste.",
     ),
     "check-plugin": (
         "bench.cli.check_plugin",

@@ -9,6 +9,7 @@ import click
 __all__ = [
     "archive_options",
     "data_option",
+    "inception_option",
     "json_option",
     "plugin_option",
     "results_option",
@@ -44,6 +45,16 @@ def data_option(command: _Command) -> _Command:
 def json_option(command: _Command) -> _Command:
     """Add `--json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def inception_option(command: _Command) -> _Command:
+    """Add `--inception-weights FILE`."""
+    return click.option(
+        "--inception-weights",
+        metavar="FILE",
+        help="Judge images by the published Inception network: its weights' file, or `download` "
+        "(96 MB, once).  [default: the suite's own classifier judges]",
+    )(command)
 
 
 def archive_options(command: _Command) -> _Command:

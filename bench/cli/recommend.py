@@ -1,6 +1,5 @@
 """`bench recommend`: what stored models recommend to one user, as text and as a picture."""
 
-import io
 from pathlib import Path
 
 import click
@@ -62,7 +61,6 @@ def recommend(
     from bench.errors import BenchError
     from bench.experiment.models import finished_cells, load_model
     from bench.experiment.store import ResultStore
-    from bench.files import atomic_write_bytes
     from bench.registry import Registry
     from bench.report import recommendations
 
@@ -89,9 +87,8 @@ def recommend(
     if dataset.training.images is None:
         click.echo(f"{name} has no images: nothing to draw")
     if output is not None:
+        from bench.report.png import write_png
         from bench.report.recommendation_sheet import recommendation_sheet
 
         sheet = recommendation_sheet(dataset, user, rows, pixels=pixels)
-        buffer = io.BytesIO()
-        sheet.save(buffer, format="PNG", optimize=True)
-        atomic_write_bytes(output, buffer.getvalue())
+        write_png(sheet, output)

@@ -1,4 +1,4 @@
-"""`bench run`: fit and evaluate every recommender that is not finished, print the tables."""
+"""`bench run`: fit and evaluate every recommender that is not finished, design, print tables."""
 
 import logging
 import sys
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.cli.generating import DESIGN, Generating, generating_options, plan_generating
 from bench.cli.options import (
     data_option,
     plugin_option,
@@ -98,7 +99,8 @@ _log = logging.getLogger(__name__)
     show_default=True,
     help="Least time between two checkpoints of a fit that can be resumed.",
 )
-@click.option("--force", is_flag=True, help="Run finished cells again.")
+@click.option("--force", is_flag=True, help="Make again what is finished.")
+@generating_options
 @plugin_option
 @results_option
 @data_option
@@ -118,14 +120,20 @@ def run(
     ci: bool,
     checkpoint_seconds: float,
     force: bool,
+    generate: bool,
+    generator: str,
+    trials: int | None,
+    inception_weights: str | None,
     plugins: tuple[Path, ...],
     results: Path,
     data_dir: Path | None,
 ) -> int:
-    """Fit and evaluate recommenders; print Tables II and III.
+    """Fit and evaluate recommenders, design for their users; print Tables II, III and IV.
 
     Finished cells are skipped, failed ones are tried again. Without a data set the embedded
-    synthetic_fashion is drawn and used.
+    synthetic_fashion is drawn and used. Where a data set has images and categories and one of the
+    recommenders scores images (dvbpr), a generator is trained next, unless it is; Table IV and
+    Figures 3 to 6 come last.
 
     Started by torchrun (torchrun --nproc-per-node N -m bench.cli.main run ...), several processes
     share the fits of models that can be split, DVBPR's among them.
@@ -160,7 +168,20 @@ def run(
     for name in asked:
         registry.recommender(name)
     candidates = asked or _importable(registry)
+    mine = {name: parsed.pop(name) for name in (DESIGN, generator) if name in parsed}
+    if mine and not generate:
+        raise BenchError(f"--set {next(iter(mine))}.…: --no-generate leaves out what it is for")
     params = plan_params(candidates, registry, parsed)
+    generating = plan_generating(
+        mine,
+        generator=generator,
+        trials=trials,
+        inception_weights=inception_weights,
+        registry=registry,
+        data_dir=data_dir,
+        results=results,
+        run=options,
+    )
     for name in names:
         check_available(name, data_dir, registry)
     resolve_device(device)
@@ -172,6 +193,8 @@ def run(
         if not is_leader():
             join_fits({key_hash(c.key): (c, dataset) for dataset, cells in plans for c in cells})
             return 0
+        if generate:
+            generating.check_weights(plans[0][0])
         store = ResultStore(results)
         summaries = []
         for dataset, cells in plans:
@@ -179,7 +202,10 @@ def run(
             summaries.append(run_plan(cells, dataset, title=title, options=options, store=store))
         dismiss()
     _print_tables(summaries, ties=ties, ci=ci)
-    return _conclude(summaries, results)
+    well = not generate or _generate(
+        generating, [dataset for dataset, _ in plans], summaries, ci=ci
+    )
+    return max(_conclude(summaries, results), 0 if well else 1)
 
 
 def _plan(
@@ -244,6 +270,30 @@ def _print_tables(summaries: "Sequence[RunSummary]", *, ties: Ties, ci: bool) ->
     styled = sys.stdout.isatty()
     click.echo(to_text(table2(cells), styled=styled))
     click.echo(to_text(table3(cells, ties=ties, ci=ci), styled=styled), nl=False)
+
+
+def _generate(
+    generating: "Generating",
+    datasets: "Sequence[Dataset]",
+    summaries: "Sequence[RunSummary]",
+    *,
+    ci: bool,
+) -> bool:
+    """Make and print Table IV of the data sets that can have one; say whether all went well."""
+    from bench.report.shown_designs import Shown
+    from bench.report.table4 import table4
+    from bench.report.text import to_text
+
+    made, well = [], True
+    for dataset, summary in zip(datasets, summaries, strict=True):
+        outcome = generating.after(dataset, summary)
+        well = well and outcome.well
+        if outcome.designs is not None:
+            made.append(Shown(outcome.designs, outcome.designs.judged(), 0))
+    if made:
+        click.echo()
+        click.echo(to_text(table4(made, ci=ci), styled=sys.stdout.isatty()), nl=False)
+    return well
 
 
 def _conclude(summaries: "Sequence[RunSummary]", results: Path) -> int:

@@ -1,4 +1,4 @@
-"""`bench table`: Tables II and III from stored results."""
+"""`bench table`: Tables II to IV from stored results."""
 
 import sys
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from tabulate import tabulate
 from bench.cli.options import results_option, set_option
 from bench.errors import BenchError
 from bench.evaluation.auc import Ties
+from bench.experiment.generation.store import GenerationStore
 from bench.experiment.plan import parse_settings
 from bench.experiment.store import ResultStore, StoredCell
 from bench.files import atomic_write_bytes
@@ -18,10 +19,12 @@ from bench.report.aggregate import METRICS, collect
 from bench.report.configurations import configurations, described
 from bench.report.latex import to_latex
 from bench.report.layout import Table
+from bench.report.shown_designs import Shown, choose_designs
+from bench.report.table4 import table4
 from bench.report.tables import table2, table3
 from bench.report.text import to_csv, to_json, to_markdown, to_text
 
-__all__ = ["table"]
+__all__ = ["stored_designs", "table"]
 
 _RENDERERS: dict[str, Callable[[Table], str]] = {
     "text": to_text,
@@ -33,7 +36,7 @@ _RENDERERS: dict[str, Callable[[Table], str]] = {
 
 
 @click.command("table")
-@click.argument("number", type=click.Choice(["2", "3"]))
+@click.argument("number", type=click.Choice(["2", "3", "4"]))
 @click.option(
     "--format",
     "format_",
@@ -52,7 +55,11 @@ _RENDERERS: dict[str, Callable[[Table], str]] = {
     show_default=True,
     help="Table 3: what a tie with the test item earns, nothing or one half.",
 )
-@click.option("--ci", is_flag=True, help="Table 3: 95% bootstrap intervals over users.")
+@click.option(
+    "--ci",
+    is_flag=True,
+    help="95% bootstrap intervals: table 3 over users, table 4 over trials.",
+)
 @click.option(
     "--metric",
     type=click.Choice(list(METRICS)),
@@ -61,8 +68,8 @@ _RENDERERS: dict[str, Callable[[Table], str]] = {
     help="Table 3: another metric in the same layout.",
 )
 @set_option(
-    "Table 3: of several stored configurations show the one with this setting, for example "
-    "vbpr.factors=20; repeatable."
+    "Of several stored configurations show the one with this setting, for example "
+    "vbpr.factors=20 in table 3, design.trials=1000 in table 4; repeatable."
 )
 @click.option(
     "--configurations",
@@ -90,37 +97,74 @@ def table(
     results: Path,
     output: Path | None,
 ) -> None:
-    """Print Table II (data sets) or III (recommenders) of stored results, in the paper's layout."""
-    if number == "2":
-        _refuse_options_of_table3(context)
-    cells = _stored(results, datasets)
-    if list_only:
-        click.echo(_configurations(cells))
-        return
-    if number == "2":
-        made = table2(cells)
+    """Print a table of stored results in the paper's layout.
+
+    II: data sets; III: recommenders; IV: real and generated images for users.
+    """
+    _refuse_options_of_others(context, number)
+    if number == "4":
+        made = table4(stored_designs(results, datasets, settings), ci=ci)
     else:
-        chosen = parse_settings(settings)
-        made = table3(cells, ties=ties, ci=ci, metric=metric, settings=chosen)
+        cells = _stored(results, datasets)
+        if list_only:
+            click.echo(_configurations(cells))
+            return
+        if number == "2":
+            made = table2(cells)
+        else:
+            chosen = parse_settings(settings)
+            made = table3(cells, ties=ties, ci=ci, metric=metric, settings=chosen)
     if output is not None:
         atomic_write_bytes(output, _RENDERERS[format_](made).encode())
     else:
         click.echo(_for_terminal(made, format_), nl=False)
 
 
-def _refuse_options_of_table3(context: click.Context) -> None:
-    """Refuse what would change nothing and so mislead: Table II has counts only."""
-    options = {
-        "ties": "ties",
-        "ci": "ci",
-        "metric": "metric",
-        "settings": "set",
-        "list_only": "configurations",
-    }
-    for name, option in options.items():
+def stored_designs(
+    results: Path, datasets: tuple[str, ...], settings: tuple[str, ...]
+) -> list[Shown]:
+    """Read the sets of designs that are to be shown, one per data set and its contents.
+
+    Raises
+    ------
+    BenchError
+        None is stored, of a data set or at all; `--set` for anything but the design.
+    """
+    parsed = parse_settings(settings)
+    for other in parsed.keys() - {"design"}:
+        raise BenchError(f"--set {other}.…: designs are chosen by --set design.OPTION=VALUE")
+    found = list(GenerationStore(results).all())
+    known = sorted({one.record.key.dataset for one in found})
+    for name in datasets:
+        if found and name not in known:
+            raise BenchError(
+                f"no designs for data set {name!r} under {results} (there: {', '.join(known)}); "
+                f"`bench run --dataset {name}` makes them"
+            )
+    chosen = [one for one in found if not datasets or one.record.key.dataset in datasets]
+    return choose_designs(chosen, parsed.get("design"))
+
+
+_OPTIONS = {
+    "ties": ("ties", "3"),
+    "ci": ("ci", "3 and 4"),
+    "metric": ("metric", "3"),
+    "settings": ("set", "3 and 4"),
+    "list_only": ("configurations", "3"),
+}
+"""Parameter to option, and the tables it is for."""
+
+
+def _refuse_options_of_others(context: click.Context, number: str) -> None:
+    """Refuse what would change nothing in this table and so mislead."""
+    for name, (option, tables) in _OPTIONS.items():
         source = context.get_parameter_source(name)
-        if source is not None and source is not click.core.ParameterSource.DEFAULT:
-            raise BenchError(f"--{option} is for table 3: table 2 has counts only; leave it out")
+        given = source is not None and source is not click.core.ParameterSource.DEFAULT
+        if given and number not in tables:
+            what = "counts only" if number == "2" else "no such choice"
+            raise BenchError(
+                f"--{option} is for table {tables}: table {number} has {what}; leave it out"
+            )
 
 
 def _configurations(cells: list[StoredCell]) -> str:

@@ -17,12 +17,14 @@ from typing import Any
 
 from bench import evaluation
 from bench.device import available_threads
+from bench.generator import Generator
 from bench.recommender import Recommender
-from bench.registry import RECOMMENDERS_GROUP
+from bench.registry import GENERATORS_GROUP, RECOMMENDERS_GROUP
 
 __all__ = [
     "PeakMemory",
     "describe_machine",
+    "generator_version",
     "measured_peak_memory",
     "package_versions",
     "recommender_version",
@@ -74,27 +76,37 @@ def recommender_version(recommender: type[Recommender]) -> str:
     `bench` stand in, and the suite's evaluation, so a result is made anew when any of them changes,
     also while the version stays the same.
     """
-    places = {Path(inspect.getfile(evaluation)).parent}
-    for base in recommender.__mro__:
+    places = _places(recommender) | {Path(inspect.getfile(evaluation)).parent}
+    return _version(recommender.name, RECOMMENDERS_GROUP, places)
+
+
+def generator_version(generator: type[Generator]) -> str:
+    """Name the code of a generator, as `recommender_version` does; nothing is evaluated in it."""
+    return _version(generator.name, GENERATORS_GROUP, _places(generator))
+
+
+def _places(plugged: type[Any]) -> set[Path]:
+    """Give the packages, or the files, that a class and its bases outside `bench` stand in."""
+    places = set()
+    for base in plugged.__mro__:
         package = base.__module__.partition(".")[0]
         if package in ("bench", "builtins", "abc", "typing"):
             continue
         file = Path(inspect.getfile(base))
         depth = base.__module__.count(".")
         places.add(file.parents[depth - 1] if depth else file)
+    return places
+
+
+def _version(name: str, group: str, places: set[Path]) -> str:
+    """Give the version of the distribution that registers `name`, or "file", and a hash of code."""
     files = {f for place in places for f in (place.rglob("*.py") if place.is_dir() else [place])}
     digest = hashlib.sha256()
     for source in sorted(files, key=lambda path: (path.parent.name, path.name)):
         digest.update(source.read_bytes())
-    return f"{_distribution_version(recommender)}+{digest.hexdigest()[:12]}"
-
-
-def _distribution_version(recommender: type[Recommender]) -> str:
-    """Give the version of the distribution that registers the recommender, or "file"."""
-    for point in importlib.metadata.entry_points(group=RECOMMENDERS_GROUP):
-        if point.name == recommender.name and point.dist is not None:
-            return point.dist.version
-    return "file"
+    points = importlib.metadata.entry_points(group=group, name=name)
+    versions = [point.dist.version for point in points if point.dist is not None]
+    return f"{versions[0] if versions else 'file'}+{digest.hexdigest()[:12]}"
 
 
 def describe_machine() -> dict[str, Any]:

@@ -28,7 +28,7 @@ from bench.errors import BenchError
 from bench.experiment.record import CellKey, CellRecord, PerUser
 from bench.files import atomic_folder, atomic_write_json
 
-__all__ = ["ResultStore", "StoredCell", "key_hash"]
+__all__ = ["ResultStore", "StoredCell", "curve_csv", "key_hash"]
 
 _log = logging.getLogger(__name__)
 
@@ -163,12 +163,12 @@ class ResultStore:
             if traceback is not None:
                 (temporary / "error.txt").write_text(traceback, encoding="utf-8")
             if record.history:
-                (temporary / "curve.csv").write_text(_curve(record.history), encoding="utf-8")
+                (temporary / "curve.csv").write_text(curve_csv(record.history), encoding="utf-8")
             atomic_write_json(temporary / "result.json", record.to_json())
         return StoredCell(folder, record)
 
 
-def _curve(history: Sequence[Mapping[str, Any]]) -> str:
+def curve_csv(history: Sequence[Mapping[str, Any]]) -> str:
     """Give the history as CSV; what an epoch has no value of stays empty."""
     names = list(dict.fromkeys(name for entry in history for name in entry))
     out = io.StringIO()

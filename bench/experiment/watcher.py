@@ -3,24 +3,18 @@
 Alike for every model: "we always report the model that did best on the validation set" (IV-A).
 """
 
-import io
-import json
 import logging
 import math
-import shutil
 import time
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from bench.datasets.dataset import Dataset
 from bench.errors import BenchError
 from bench.evaluation.auc import mean_auc
 from bench.evaluation.counts import count_ranks
-from bench.files import atomic_write_bytes
+from bench.experiment.checkpoint import Checkpoint, part_of
 from bench.progress import Progress
 from bench.recommender import Recommender, State
 
@@ -67,9 +61,9 @@ class Watcher:
         self._validate_every = validate_every
         self._patience = patience
         self._progress = progress
-        self._checkpoint = checkpoint
-        self._checkpoint_seconds = checkpoint_seconds
-        self._last_checkpoint = time.monotonic()
+        self._checkpoint = (
+            None if checkpoint is None else Checkpoint(checkpoint, seconds=checkpoint_seconds)
+        )
         self._unsaved: _Snapshot | None = None
         self._started = time.monotonic()
         self._seconds_before = 0.0  # of fitting, in the process that was interrupted
@@ -115,15 +109,13 @@ class Watcher:
         keep_going = not self._patience or self._without_best < self._patience
         if keep_going and self._checkpoint is not None:
             self._unsaved = self._snapshot()
-            if time.monotonic() - self._last_checkpoint >= self._checkpoint_seconds:
+            if self._checkpoint.due:
                 self.save_checkpoint()
         return keep_going
 
     def pause(self) -> None:
         """Write a checkpoint within an epoch if one is due; see `bench.recommender.Watch`."""
-        if self._checkpoint is None:
-            return
-        if time.monotonic() - self._last_checkpoint >= self._checkpoint_seconds:
+        if self._checkpoint is not None and self._checkpoint.due:
             self._unsaved = self._snapshot()
             self.save_checkpoint()
 
@@ -144,26 +136,18 @@ class Watcher:
         """
         if self._checkpoint is None or self._unsaved is None:
             return
-        buffer = io.BytesIO()
-        arrays = self._unsaved.arrays(self.history)
-        np.savez(buffer, **arrays)  # type: ignore[arg-type]  # names are arrays', not options'
-        atomic_write_bytes(self._checkpoint, buffer.getvalue())
+        unsaved = self._unsaved
+        history = self.history[: unsaved.n_history]
+        self._checkpoint.write(unsaved.arrays(), {**unsaved.notes, "history": history})
         self._unsaved = None
-        self._last_checkpoint = time.monotonic()
 
     def resume(self) -> State | None:
         """Take up the checkpoint of an interrupted fit; see `bench.recommender.Watch`."""
-        if self._checkpoint is None or not self._checkpoint.is_file():
+        stored = None if self._checkpoint is None else self._checkpoint.read()
+        if stored is None:
             return None
-        try:
-            # Opened here, because NumPy leaves a file open that turns out to be no archive.
-            with self._checkpoint.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                arrays = dict(stored.items())
-            notes = json.loads(arrays.pop("notes").tobytes())
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            _log.warning("checkpoint %s is unreadable (%s): starting over", self._checkpoint, error)
-            return None
-        self._best_state = _part(arrays, "best.") or None
+        arrays, notes = stored
+        self._best_state = part_of(arrays, "best.") or None
         self._best_epoch, self._without_best = notes["best_epoch"], notes["without_best"]
         self._best_auc = -math.inf if notes["best_auc"] is None else notes["best_auc"]
         self.history = notes["history"]
@@ -172,12 +156,12 @@ class Watcher:
         self._seconds_before, self._started = notes["fit_seconds"], time.monotonic()
         self._progress.advance(self.epochs)
         _log.info("%s goes on after epoch %d", self._recommender.name, self.epochs)
-        return _part(arrays, "training.")
+        return part_of(arrays, "training.")
 
     def forget(self) -> None:
         """Remove the checkpoint: the cell is stored."""
         if self._checkpoint is not None:
-            shutil.rmtree(self._checkpoint.parent, ignore_errors=True)
+            self._checkpoint.forget()
 
     def _fit_seconds(self) -> float:
         """Give the wall time of the fit so far, without validation and interruptions."""
@@ -232,14 +216,7 @@ class _Snapshot:
     notes: dict[str, Any]
     n_history: int
 
-    def arrays(self, history: list[dict[str, Any]]) -> State:
-        """Give the content of a checkpoint."""
-        notes = {**self.notes, "history": history[: self.n_history]}
+    def arrays(self) -> State:
+        """Give the arrays of a checkpoint."""
         arrays = {f"training.{name}": array for name, array in self.training.items()}
-        arrays |= {f"best.{name}": array for name, array in self.best.items()}
-        arrays["notes"] = np.frombuffer(json.dumps(notes).encode(), dtype=np.uint8)
-        return arrays
-
-
-def _part(arrays: State, prefix: str) -> State:
-    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+        return arrays | {f"best.{name}": array for name, array in self.best.items()}

@@ -84,16 +84,20 @@ _GREEK = {
     letter: f"$\\{name}$" for letter, name in zip(_GREEK_LETTERS, _GREEK_NAMES.split(), strict=True)
 }
 
+_HAT = "\u0302"
+
 
 def escape(text: str) -> str:
     """Write any text so that pdflatex sets it without a package beyond its own.
 
-    Accented Latin and Greek letters become commands, whatever else is not ASCII its code point
-    (``U+4E2D``): visible, and never an error.
+    Accented Latin and Greek letters, with hats on the latter, become commands, whatever else is
+    not ASCII its code point (``U+4E2D``): visible, and never an error.
     """
-    out = []
+    out: list[str] = []
     for char in " ".join(text.split()):
-        if char in _SPECIAL or char in _GREEK:
+        if char == _HAT and out and out[-1] in _GREEK.values():
+            out[-1] = f"$\\hat{{{out[-1].strip('$')}}}$"
+        elif char in _SPECIAL or char in _GREEK:
             out.append(_SPECIAL.get(char) or _GREEK[char])
         elif " " <= char <= "~":
             # Two hyphens would become a dash.

@@ -9,13 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.datasets.dataset import NO_ITEM, Dataset
-from bench.errors import BenchError
+from bench.errors import BenchError, unknown_name
 
 __all__ = [
     "Rank",
     "Recommendations",
     "bought",
     "category_of",
+    "find_category",
+    "find_item",
     "find_user",
     "mark",
     "recommend",
@@ -84,15 +86,47 @@ def find_user(dataset: Dataset, user_id: str) -> int:
     BenchError
         No such user; the nearest id is named.
     """
-    for row, known in enumerate(dataset.user_ids):
-        if known == user_id:
+    return _find("user", user_id, dataset.user_ids, dataset.name)
+
+
+def find_item(dataset: Dataset, item_id: str) -> int:
+    """Give the row of an item.
+
+    Raises
+    ------
+    BenchError
+        No such item; the nearest id is named.
+    """
+    return _find("item", item_id, dataset.item_ids, dataset.name)
+
+
+def find_category(dataset: Dataset, name: str) -> int:
+    """Give the number of a category; upper and lower case count alike.
+
+    Raises
+    ------
+    BenchError
+        No such category (the nearest one is named), or no categories at all.
+    """
+    names = dataset.training.category_names
+    if dataset.training.categories is None:
+        raise BenchError(f"{dataset.name} has no categories, and images are designed of a category")
+    for number, known in enumerate(names):
+        if known.casefold() == name.casefold():
+            return number
+    raise unknown_name("category", name, names, see=f"bench datasets info {dataset.name}")
+
+
+def _find(kind: str, name: str, ids: Sequence[str], dataset: str) -> int:
+    for row, known in enumerate(ids):
+        if known == name:
             return row
-    near = difflib.get_close_matches(user_id, dataset.user_ids, n=1, cutoff=0.5)
-    some = ", ".join(repr(known) for known in dataset.user_ids[:3])
+    near = difflib.get_close_matches(name, ids, n=1, cutoff=0.5)
+    some = ", ".join(repr(known) for known in ids[:3])
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise BenchError(
-        f"unknown user {user_id!r} of {dataset.name}: {hint}"
-        f"it has {dataset.n_users:,} users, among them {some}"
+        f"unknown {kind} {name!r} of {dataset}: {hint}"
+        f"it has {len(ids):,} {kind}s, among them {some}"
     )
 
 

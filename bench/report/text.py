@@ -32,7 +32,7 @@ def to_text(table: Table, *, styled: bool = False) -> str:
             lines.append(SEPARATING_LINE)
         # A row per line: tabulate's own multi-line cells and separating lines do not mix.
         lines.extend(
-            [_line(cell, depth, styled=styled) for cell in row.cells]
+            [_one_wide(_line(cell, depth, styled=styled)) for cell in row.cells]
             for depth in range(1 + row.depth)
         )
     # What print centres stands to the right here: asterisks and notes would shift the digits.
@@ -44,7 +44,7 @@ def to_text(table: Table, *, styled: bool = False) -> str:
         disable_numparse=True,
         colalign=aligned,
     )
-    grid = "\n".join(line.rstrip() for line in grid.splitlines())
+    grid = "\n".join(line.rstrip() for line in _with_accents(grid).splitlines())
     width = max(_NARROWEST, *(len(line) for line in grid.splitlines() if _BOLD not in line))
     foot = [_plain(line) for line in table.foot]
     if table.has_best:
@@ -103,6 +103,23 @@ def to_json(table: Table) -> str:
         **table.facts,
     }
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+_HATTED = {"δ\u0302": "\ue000"}
+"""Letters that take two characters and one column, and what counts as one of either."""
+
+
+def _one_wide(text: str) -> str:
+    """Let every letter be one character, which is how tabulate counts columns."""
+    for letter, stand_in in _HATTED.items():
+        text = text.replace(letter, stand_in)
+    return text
+
+
+def _with_accents(text: str) -> str:
+    for letter, stand_in in _HATTED.items():
+        text = text.replace(stand_in, letter)
+    return text
 
 
 def _headings(table: Table) -> list[list[str]]:

@@ -118,7 +118,9 @@ def test_of_dvbpr_they_are_what_its_item_factors_are_made_of(
     place = ("--data", data, "--results", tmp_path / "r", "--device", "cpu", "--threads", 1)
     words = ("--set", "dvbpr.preset=slim", "--set", "dvbpr.epochs=1")
     words += ("--set", "dvbpr.precision=float32")
-    ran = bench("run", "--dataset", "toy", "--recommenders", "dvbpr", *words, *place)
+    ran = bench(
+        *("run", "--no-generate", "--dataset", "toy", "--recommenders", "dvbpr"), *words, *place
+    )
     assert ran.code == 0, ran.err
     path = tmp_path / "fc7.npy"
     outcome = features("--from", "dvbpr", "--output", path)

@@ -33,7 +33,8 @@ class Broken(PopRank):
 def run(bench: Callable[..., Any], toy_data_dir: Path, tmp_path: Path) -> Callable[..., Any]:
     def run(*words: object) -> Any:
         return bench(
-            "run", "--dataset", "toy", "--data", toy_data_dir, "--results", tmp_path / "r", *words
+            *("run", "--no-generate", "--dataset", "toy"),
+            *("--data", toy_data_dir, "--results", tmp_path / "r", *words),
         )
 
     return run

@@ -13,9 +13,10 @@ from bench.recommender import Runtime
 from bench.testing import toy_training_set
 from dvbpr import classifier as module
 from dvbpr.backbones import build_backbone
-from dvbpr.classifier import ClassifierSettings, augment, pretrain
+from dvbpr.classifier import ClassifierSettings, pretrain
+from dvbpr.classifier_training import augment
 from dvbpr.features import features_of
-from dvbpr.images import open_images
+from dvbpr.images import DeviceImages, open_images
 
 QUICK = ClassifierSettings(epochs=6, batch_size=12, held_out=0.25)
 ONE = Runtime(seed=3, device="cpu", threads=1)
@@ -48,14 +49,14 @@ def test_what_is_held_out_is_never_trained_on(
     toy: TrainingSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: set[int] = set()
-    real = module.DeviceImages.batch
+    real = DeviceImages.batch
 
-    def noting(self: module.DeviceImages, items: torch.Tensor) -> torch.Tensor:
+    def noting(self: DeviceImages, items: torch.Tensor) -> torch.Tensor:
         if not torch.is_inference_mode_enabled():
             seen.update(items.tolist())
         return real(self, items)
 
-    monkeypatch.setattr(module.DeviceImages, "batch", noting)
+    monkeypatch.setattr(DeviceImages, "batch", noting)
     pretrain(toy, "slim", runtime=ONE, settings=QUICK)
     assert len(seen) == 45
 
@@ -75,7 +76,7 @@ def test_same_seed_same_weights_and_another_seed_others(toy: TrainingSet) -> Non
 def test_it_is_trained_once_per_setting(toy: TrainingSet, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = dataclasses.replace(QUICK, epochs=1)
     first = pretrain(toy, "slim", runtime=ONE, settings=settings)
-    monkeypatch.setattr(module, "_train", lambda *a: pytest.fail("trained again"))
+    monkeypatch.setattr(module, "train_classifier", lambda *a: pytest.fail("trained again"))
     again = pretrain(toy, "slim", runtime=ONE, settings=settings)
     assert again.report == first.report
     assert again.weights.keys() == first.weights.keys()
@@ -120,13 +121,27 @@ def test_a_network_starts_from_the_weights_with_its_own_last_layer(toy: Training
     learnt.start(network)
     assert torch.equal(network.last.weight, last)
     state = network.state_dict()
-    assert set(learnt.weights) == {name for name in state if not name.startswith("last.")}
+    assert set(learnt.weights) == set(state)
     for name, array in learnt.weights.items():
-        np.testing.assert_array_equal(state[name].numpy(), array)
+        if not name.startswith("last."):
+            np.testing.assert_array_equal(state[name].numpy(), array)
     generator = torch.Generator().manual_seed(0)
     other = build_backbone("resnet-18", 7, dropout=0.0, generator=generator)
     with pytest.raises(BenchError, match="another network"):
         learnt.start(other)
+
+
+@pytest.mark.parametrize("pixels", [None, 32])
+def test_the_whole_classifier_names_categories(toy: TrainingSet, pixels: int | None) -> None:
+    for _ in range(2):  # trained, and recalled
+        learnt = pretrain(toy, "slim", runtime=ONE, settings=QUICK, pixels=pixels)
+        network = learnt.network()
+        assert not network.training
+        images = open_images(toy, pixels or 64).astype(np.float32) / 127.5 - 1
+        with torch.inference_mode():
+            logits = network(torch.from_numpy(images).permute(0, 3, 1, 2))
+        assert logits.shape == (60, 3)
+        assert float(np.mean(logits.argmax(1).numpy() == toy.categories)) > 0.9
 
 
 def test_images_of_another_size(toy: TrainingSet) -> None:

@@ -174,6 +174,7 @@ def test_a_start_that_is_none(tmp_path: Path) -> None:
 def test_two_processes_learn_as_one(toy_data_dir: Path, tmp_path: Path) -> None:
     """Same seed, same batches: the same loss curve; the leader alone writes and prints."""
     words = ["-m", "bench.cli.main", "run", "--data", str(toy_data_dir), "--dataset", "toy"]
+    words += ["--no-generate"]
     words += ["--recommenders", "dvbpr,poprank", "--device", "cpu", "--threads", "1"]
     settings = {"epochs": 3, "pixels": 16, "precision": "float32", "batch_size": 50}
     settings |= {"negatives": "shared", "n_negatives": 33, "learning_rate": 1e-4}

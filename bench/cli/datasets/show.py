@@ -1,6 +1,5 @@
 """`bench datasets show`: a page of products."""
 
-import io
 from pathlib import Path
 
 import click
@@ -9,7 +8,6 @@ from bench.cli.datasets.stored import stored_folder
 from bench.cli.options import data_option
 from bench.datasets.library import default_data_dir
 from bench.datasets.store import open_dataset
-from bench.files import atomic_write_bytes
 
 __all__ = ["show"]
 
@@ -31,9 +29,8 @@ def show(
 ) -> None:
     """Draw a page of random products of NAME, a row per category."""
     from bench.report.contact_sheet import contact_sheet
+    from bench.report.png import write_png
 
     dataset = open_dataset(stored_folder(name, data_dir or default_data_dir()), name=name)
     sheet = contact_sheet(dataset.training, per_category=per_category, pixels=pixels, seed=seed)
-    buffer = io.BytesIO()
-    sheet.save(buffer, format="PNG", optimize=True)
-    atomic_write_bytes(output, buffer.getvalue())
+    write_png(sheet, output)

@@ -11,6 +11,7 @@ from bench.datasets.synthetic.color import lch_to_lab, oklab_to_rgb, to_gamut
 __all__ = [
     "CATEGORIES",
     "KINDS",
+    "KINDS_BY_CATEGORY",
     "NECKLINES",
     "PATTERNS",
     "Garment",
@@ -107,6 +108,9 @@ _RAILS: tuple[dict[str, float], ...] = (
     {"sneaker": 0.42, "boot": 0.24, "oxford": 0.22, "sandal": 0.12},
     {"pump": 0.28, "sandal": 0.2, "flat": 0.22, "boot": 0.16, "sneaker": 0.14},
 )
+KINDS_BY_CATEGORY = tuple(tuple(_KIND_NUMBERS[name] for name in rail) for rail in _RAILS)
+"""Per category: numbers into `KINDS` of what it can be."""
+
 _NECKLINE_SHARES: dict[str, tuple[float, float, float, float]] = {
     "T-shirt": (0.0, 0.55, 0.25, 0.2),
     "jumper": (0.0, 0.6, 0.4, 0.0),

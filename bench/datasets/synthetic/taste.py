@@ -20,7 +20,24 @@ from bench.progress import Progress
 from bench.recommender import Factors
 from bench.rng import child_generator
 
-__all__ = ["TasteOptions", "embed_styles", "sample_purchases", "sample_taste"]
+__all__ = [
+    "STYLE_BLOCKS",
+    "TasteOptions",
+    "embed_categories",
+    "embed_styles",
+    "sample_purchases",
+    "sample_taste",
+]
+
+STYLE_BLOCKS = {
+    "colours": slice(0, 10),
+    "patterns": slice(10, 18),
+    "shape": slice(18, 20),
+    "use": slice(20, 23),
+    "category": slice(23, 31),
+}
+"""Where in the 31 numbers of `embed_styles` each side of the style stands; the last is gender and
+category, which need no look at the garment."""
 
 _BLOCK_BYTES = 64 * 2**20
 # Ten colour families: black, grey, white, brown, red, orange/yellow, green, blue, violet, pink.
@@ -101,10 +118,14 @@ def embed_styles(styles: Styles) -> npt.NDArray[np.float32]:
     pattern = np.eye(len(PATTERNS), dtype=np.float32)[styles.pattern]
     shape = np.stack([styles.length - 0.5, styles.cut - 0.5], axis=1)
     use = np.array([(kind.formal, kind.sporty, kind.cosy) for kind in KINDS], np.float32)
-    gender = np.eye(2, dtype=np.float32)[styles.category % 2]
-    category = np.eye(len(CATEGORIES), dtype=np.float32)[styles.category]
     blocks = ((1 - weight) * main + weight * second, pattern, shape, use[styles.kind])
-    return np.concatenate([*blocks, gender, category], axis=1).astype(np.float32)
+    return np.concatenate([*blocks, embed_categories(styles.category)], axis=1).astype(np.float32)
+
+
+def embed_categories(categories: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float32]:
+    """Give the part of `embed_styles` that the category decides: float32 (n, 8)."""
+    gender = np.eye(2, dtype=np.float32)[categories % 2]
+    return np.concatenate([gender, np.eye(len(CATEGORIES), dtype=np.float32)[categories]], axis=1)
 
 
 def _families(colors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -1,0 +1,375 @@
+"""Training a generator, resumable, and finding trained ones again."""
+
+import logging
+import math
+import shutil
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.datasets.dataset import Dataset
+from bench.device import available_threads, resolve_device
+from bench.errors import BenchError
+from bench.experiment.checkpoint import Checkpoint, part_of
+from bench.experiment.generator_store import (
+    GeneratorKey,
+    GeneratorRecord,
+    GeneratorStore,
+    StoredGenerator,
+    images_hash,
+)
+from bench.experiment.provenance import (
+    describe_machine,
+    generator_version,
+    measured_peak_memory,
+    utc_now,
+)
+from bench.experiment.sample_page import write_page
+from bench.generator import Generator
+from bench.progress import Progress
+from bench.recommender import Runtime, State
+from bench.registry import Registry
+from bench.rng import child_generator
+
+__all__ = [
+    "TrainOptions",
+    "find_generator",
+    "load_generator",
+    "plan_generator",
+    "train_generator",
+]
+
+_log = logging.getLogger(__name__)
+
+_PER_CATEGORY = 12
+"""Images of each category on the page that is drawn after every epoch."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """How a generator is trained.
+
+    Attributes
+    ----------
+    seed
+        Root seed.
+    device
+        `auto`, `cpu`, `cuda` or `cuda:N`.
+    threads
+        Processor threads.
+    deterministic
+        Same seed, same numbers, to the last bit on a CPU.
+    checkpoint_seconds
+        Least time between two checkpoints.
+    force
+        Train again what is stored.
+    """
+
+    seed: int = 0
+    device: str = "auto"
+    threads: int = field(default_factory=available_threads)
+    deterministic: bool = True
+    checkpoint_seconds: float = 60.0
+    force: bool = False
+
+
+def plan_generator(
+    generator: type[Generator], params: Any, dataset: Dataset, options: TrainOptions
+) -> tuple[GeneratorKey, Generator]:
+    """Make the untrained generator and the key it is stored under.
+
+    Raises
+    ------
+    BenchError
+        The data set lacks images or categories.
+    """
+    if reason := generator.missing(dataset.training):
+        raise BenchError(reason)
+    runtime = Runtime(
+        seed=options.seed,
+        device=options.device,
+        threads=options.threads,
+        deterministic=options.deterministic,
+    )
+    settled = generator.settled(params, runtime)
+    key = GeneratorKey(
+        dataset=dataset.name,
+        images_hash=images_hash(dataset.training),
+        generator=generator.name,
+        generator_version=generator_version(generator),
+        params=asdict(settled),
+        seed=options.seed,
+        deterministic=options.deterministic,
+        protocol={"device": resolve_device(options.device).type, "threads": options.threads},
+    )
+    return key, generator(settled, runtime=runtime)
+
+
+def train_generator(
+    generator: type[Generator],
+    params: Any,
+    dataset: Dataset,
+    *,
+    title: str,
+    options: TrainOptions,
+    store: GeneratorStore,
+) -> tuple[StoredGenerator, bool]:
+    """Train a generator and store it, or recall it; an interrupted training goes on.
+
+    Parameters
+    ----------
+    generator, params
+        What to train.
+    dataset
+        With images and categories.
+    title
+        The data set's name for tables.
+    options
+        How.
+    store
+        Where it goes.
+
+    Returns
+    -------
+    What is stored, and whether it was trained now.
+
+    Raises
+    ------
+    BenchError
+        The data set will not do; the training diverges; something cannot be written.
+    """
+    key, model = plan_generator(generator, params, dataset, options)
+    if not options.force and (found := store.find(key)):
+        return found, False
+    unfinished = store.unfinished(key)
+    if options.force:  # anew means from the start
+        shutil.rmtree(unfinished, ignore_errors=True)
+    provenance = describe_machine() | {
+        "started_at": utc_now(),
+        "data_hash": dataset.data_hash,
+        "threads": options.threads,
+    }
+    checkpoint = Checkpoint(unfinished / "checkpoint.npz", seconds=options.checkpoint_seconds)
+    with Progress(f"{key.generator}, seed {key.seed}", model.max_epochs, unit="epoch") as bar:
+        watcher = _Watcher(model, checkpoint, bar)
+        try:
+            with measured_peak_memory() as peak:
+                model.fit(dataset.training, watch=watcher)
+        except KeyboardInterrupt:  # Ctrl-C or SIGTERM: the next call goes on from here
+            watcher.save_checkpoint()
+            raise
+    record = GeneratorRecord(
+        key=key,
+        label=model.label,
+        dataset_title=title,
+        n_images=dataset.n_items,
+        category_names=model.category_names,
+        pixels=model.pixels,
+        epochs=len(watcher.history),
+        history=tuple(watcher.history),
+        fit_seconds=watcher.seconds,
+        peak_memory_bytes=peak.n_bytes,
+        peak_memory_scope=peak.scope,
+        provenance=provenance
+        | {
+            "finished_at": utc_now(),
+            "device_used": model.device_used,
+            "repeatable": model.repeatable,
+        },
+    )
+
+    def save_into(folder: Path) -> None:
+        model.save_into(folder)
+        if watcher.pages.is_dir():
+            shutil.copytree(watcher.pages, folder / "samples")
+
+    stored = store.write(record, save_into)
+    checkpoint.forget()
+    return stored, True
+
+
+def find_generator(
+    store: GeneratorStore,
+    dataset: Dataset,
+    registry: Registry,
+    name: str = "lsgan",
+    *,
+    seed: int | None = None,
+) -> StoredGenerator:
+    """Pick the newest generator that was trained on just these images and categories.
+
+    Parameters
+    ----------
+    store
+        Where they lie.
+    dataset
+        The data set.
+    registry
+        Knows the names.
+    name
+        Which generator.
+    seed
+        Only one of this seed.
+
+    Raises
+    ------
+    BenchError
+        There is none; the message says what trains it.
+    """
+    generator = registry.generator(name)
+    if reason := generator.missing(dataset.training):
+        raise BenchError(reason)
+    wanted = images_hash(dataset.training)
+    newest: StoredGenerator | None = None
+    others = False
+    for stored in store.all(dataset.name):
+        key = stored.record.key
+        if key.generator != name or seed not in (None, key.seed):
+            continue
+        if key.images_hash != wanted:
+            others = True
+        elif newest is None or _made(stored) > _made(newest):
+            newest = stored
+    if newest is None:
+        of_seed = "" if seed is None else f" with seed {seed}"
+        train = f"bench generate train --dataset {dataset.name}"
+        train += "" if name == "lsgan" else f" --generator {name}"
+        train += "" if seed is None else f" --seed {seed}"
+        there = "; what is stored for other images of that name does not count" if others else ""
+        raise BenchError(
+            f"no trained generator {name} on {dataset.name}{of_seed} under {store.root}{there}; "
+            f"`{train}` trains it"
+        )
+    return newest
+
+
+def load_generator(
+    stored: StoredGenerator, dataset: Dataset, registry: Registry, *, device: str, threads: int
+) -> Generator:
+    """Make a stored generator again; one that other code trained is loaded with a warning.
+
+    Raises
+    ------
+    BenchError
+        Its hyper-parameters are others now, or the stored weights are missing or damaged.
+    """
+    key = stored.record.key
+    generator = registry.generator(key.generator)
+    if generator_version(generator) != key.generator_version:
+        _log.warning(
+            "%s (seed %d) was trained by other code (%s); `bench generate train` trains it anew",
+            key.generator,
+            key.seed,
+            key.generator_version,
+        )
+    runtime = Runtime(
+        seed=key.seed, device=device, threads=threads, deterministic=key.deterministic
+    )
+    try:
+        model = generator(generator.Params(**key.params), runtime=runtime)
+        return model.load(stored.folder, dataset.training)
+    except BenchError:
+        raise
+    except Exception as error:  # a damaged file, or settings or weights of other code
+        raise BenchError(
+            f"{stored.folder}: the stored generator cannot be loaded ({type(error).__name__}: "
+            f"{' '.join(str(error).split())}); `bench generate train --force` trains it anew"
+        ) from error
+
+
+class _Watcher:
+    """The watch of a training: curve, pages of samples, checkpoints.
+
+    Parameters
+    ----------
+    model
+        The generator being fitted.
+    checkpoint
+        What an interrupted training goes on from; pages lie beside it.
+    bar
+        Where each epoch is counted.
+    """
+
+    def __init__(self, model: Generator, checkpoint: Checkpoint, bar: Progress) -> None:
+        self._model, self._checkpoint, self._bar = model, checkpoint, bar
+        self.pages = checkpoint.path.parent / "samples"
+        self.history: list[dict[str, Any]] = []
+        self._unsaved: tuple[State, dict[str, Any]] | None = None
+        self._started = time.monotonic()
+        self._seconds_before = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the training so far, over all interruptions, without drawing pages."""
+        return self._seconds_before + time.monotonic() - self._started
+
+    def __call__(self, epoch: int, *, loss: float | None = None, rate: float | None = None) -> bool:
+        """Note an epoch; see `bench.recommender.Watch`."""
+        if loss is not None and not math.isfinite(loss):
+            raise BenchError(
+                f"{self._model.name}: the loss of epoch {epoch} is {loss}; smaller learning rates "
+                "often help"
+            )
+        figures = dict(self._model.figures)
+        entry = {"epoch": epoch, "loss": loss, **figures, "rate": rate, "seconds": self.seconds}
+        self.history.append(entry)
+        drawing = time.monotonic()
+        _draw_page(self._model, self.pages / f"epoch-{epoch:03d}.png")
+        self._started += time.monotonic() - drawing
+        note = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in figures.items())
+        self._bar.advance(1, note=note)
+        self._keep()
+        if self._checkpoint.due:
+            self.save_checkpoint()
+        return True
+
+    def pause(self) -> None:
+        """Write a checkpoint within an epoch if one is due; see `bench.recommender.Watch`."""
+        if self._checkpoint.due:
+            self._keep()
+            self.save_checkpoint()
+
+    def resume(self) -> State | None:
+        """Take up the checkpoint of an interrupted training; see `bench.recommender.Watch`."""
+        stored = self._checkpoint.read()
+        if stored is None:
+            return None
+        arrays, notes = stored
+        self.history = notes["history"]
+        self._seconds_before, self._started = notes["seconds"], time.monotonic()
+        self._bar.advance(len(self.history))
+        _log.info("%s goes on after epoch %d", self._model.name, len(self.history))
+        return part_of(arrays, "training.")
+
+    def save_checkpoint(self) -> None:
+        """Write what was last kept, unless it is written.
+
+        Raises
+        ------
+        StorageError
+            It cannot be written.
+        """
+        if self._unsaved is not None:
+            self._checkpoint.write(*self._unsaved)
+            self._unsaved = None
+
+    def _keep(self) -> None:
+        training = self._model.training_state()
+        if training is not None:
+            notes = {"history": list(self.history), "seconds": self.seconds}
+            self._unsaved = ({f"training.{k}": v for k, v in training.items()}, notes)
+
+
+def _draw_page(model: Generator, path: Path) -> None:
+    """Draw images of the same codes after every epoch, a row per category."""
+    n_categories = len(model.category_names)
+    codes = model.codes(n_categories * _PER_CATEGORY, child_generator(0, "generator", "page"))
+    images = model.generate(codes, np.repeat(np.arange(n_categories), _PER_CATEGORY))
+    write_page(images, _PER_CATEGORY, path)
+
+
+def _made(stored: StoredGenerator) -> str:
+    return str(stored.record.provenance.get("finished_at", ""))

@@ -1,0 +1,145 @@
+"""Gradient ascent in the generator's latent space, many codes at once, each for itself.
+
+A code z lies in [-1, 1]^d; what moves is z', with z = tanh(z') (eq. 10). Steps are Adam's, as
+in the authors' code (the paper says gradient ascent and no more): each element has moments of its
+own, so no code's way depends on the codes beside it.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from bench.errors import BenchError
+
+__all__ = ["Batch", "ascend", "start_codes"]
+
+_log = logging.getLogger(__name__)
+
+_Result = TypeVar("_Result")
+
+_IMAGES = {"cpu": 64, "cuda": 1024}
+"""Images computed at once, by type of device. On a CPU it is the paper's number of starts, so that
+a query passes alone and its images depend on no other query, to the last bit."""
+
+_EDGE = 1e-6
+"""Start values keep so far from -1 and 1, where z' would be infinite and stay so."""
+
+
+def start_codes(n: int, dims: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Draw z ~ U(-1, 1) and give z' = artanh(z) = (ln(1 + z) - ln(1 - z)) / 2.
+
+    Parameters
+    ----------
+    n
+        Number of codes.
+    dims
+        Their dimensions d.
+    rng
+        Where they come from.
+
+    Returns
+    -------
+    float32 (n, dims), finite.
+    """
+    uniform = rng.uniform(-1.0, 1.0, size=(n, dims))
+    return np.arctanh(np.clip(uniform, _EDGE - 1.0, 1.0 - _EDGE)).astype(np.float32)
+
+
+def ascend(
+    value: Callable[[Tensor], Tensor],
+    start: Tensor,
+    *,
+    keep: Sequence[int],
+    learning_rate: float,
+    on_step: Callable[[], None] = lambda: None,
+) -> Tensor:
+    """Move each z' uphill and keep it as it is after given numbers of steps.
+
+    What is kept is the iterate itself and not the best one on the way: the paper compares codes
+    "after optimization".
+
+    Parameters
+    ----------
+    value
+        Given z = tanh(z'), (n, d), gives what is maximised for each code, (n,). Element k must
+        depend on code k alone.
+    start
+        z' to start from, (n, d).
+    keep
+        Ascending numbers of steps, 0 for the start; the last is where the ascent ends.
+    learning_rate
+        Adam's step.
+    on_step
+        Called after every step.
+
+    Returns
+    -------
+    z' after each number of `keep` steps: (len(keep), n, d).
+    """
+    code = start.clone()
+    optimiser = torch.optim.Adam([code], lr=learning_rate, maximize=True)
+    kept = [start] if keep[0] == 0 else []
+    for step in range(1, keep[-1] + 1):
+        with torch.enable_grad():
+            leaf = code.detach().requires_grad_()
+            (code.grad,) = torch.autograd.grad(value(torch.tanh(leaf)).sum(), leaf)
+        optimiser.step()
+        if step in keep:
+            kept.append(code.detach().clone())
+        on_step()
+    return torch.stack(kept)
+
+
+class Batch:
+    """How many images are computed at once: fewer after the device has run out of memory.
+
+    Parameters
+    ----------
+    wanted
+        So many; 0 for what suits the device.
+    device
+        Where they are computed.
+    """
+
+    def __init__(self, wanted: int, device: torch.device) -> None:
+        self.size = wanted or _IMAGES[device.type]
+        self._device = device
+
+    def over(self, n_rows: int, work: Callable[[slice], _Result]) -> list[_Result]:
+        """Do `work` on so many rows at a time.
+
+        Raises
+        ------
+        BenchError
+            The device has no memory for a single row.
+        """
+        results, start = [], 0
+        while start < n_rows:
+            rows = slice(start, min(start + self.size, n_rows))
+            try:
+                results.append(work(rows))
+            except torch.cuda.OutOfMemoryError:
+                self._halve(rows.stop - rows.start)
+                continue
+            start = rows.stop
+        return results
+
+    def _halve(self, n_images: int) -> None:
+        if n_images <= 1:
+            raise BenchError(
+                f"{self._device} has no memory to design a single image; free some "
+                "(other programs?)"
+            ) from None
+        self.size = -(-n_images // 2)
+        _log.warning(
+            "out of memory on %s with %d images at once: going on with %d",
+            self._device,
+            n_images,
+            self.size,
+        )
+        torch.cuda.empty_cache()
