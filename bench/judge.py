@@ -6,8 +6,7 @@ group `bench.judges`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -44,8 +43,9 @@ class JudgeFacts:
 
     Attributes
     ----------
-    score_label
-        What the score by this judge is called; two scores compare only if these facts agree.
+    score_label, frechet_label, kernel_label
+        What the score and the two distances by this judge are called; two numbers compare only if
+        these facts agree.
     network
         The network and what it was trained on.
     weights_sha256
@@ -60,6 +60,8 @@ class JudgeFacts:
     """
 
     score_label: str
+    frechet_label: str
+    kernel_label: str
     network: str
     weights_sha256: str
     preprocessing: str
@@ -73,10 +75,6 @@ class JudgeFacts:
         if self.accuracy is not None and self.n_held_out is not None:
             parts.append(f"accuracy {self.accuracy:.1%} on {self.n_held_out:,} held-out images")
         return "; ".join(parts)
-
-    def to_json(self) -> Mapping[str, Any]:
-        """Give the facts as JSON holds them."""
-        return asdict(self)
 
 
 class ImageJudge(ABC):

@@ -85,6 +85,8 @@ class ClassifierJudge(ImageJudge):
         report = learnt.report
         return JudgeFacts(
             score_label=self.score_label,
+            frechet_label="classifier Fréchet distance",
+            kernel_label="classifier kernel distance",
             network=(
                 f"{params.backbone} trained to name the {report.n_categories} categories on "
                 f"{report.n_train:,} images of {dataset.name}"
@@ -146,6 +148,8 @@ class InceptionJudge(ImageJudge):
         self._network = load_inception(path).to(resolve_device(self.runtime.device))
         return JudgeFacts(
             score_label=self.score_label,
+            frechet_label="FID",
+            kernel_label="KID",
             network="Inception of 2015-12-05 (ImageNet), softmax without bias",
             weights_sha256=str(WEIGHTS.sha256),
             preprocessing=(

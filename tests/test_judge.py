@@ -30,6 +30,8 @@ class Brightness(ImageJudge):
         self.seen: list[int] = []
         return JudgeFacts(
             score_label=self.score_label,
+            frechet_label="distance of colours",
+            kernel_label="kernel distance of colours",
             network=f"a mean, for {dataset.name}",
             weights_sha256="ab" * 32,
             preprocessing="none",
@@ -71,7 +73,7 @@ def test_facts_are_what_is_printed() -> None:
     assert str(facts) == (
         "a mean, for toy; weights SHA-256 abababab; none; accuracy 87.5% on 1,200 held-out images"
     )
-    assert facts.to_json()["score_label"] == "brightness score"
+    assert facts.score_label == "brightness score"
 
 
 def test_what_is_refused(images: np.ndarray) -> None:

@@ -11,7 +11,7 @@ import pytest
 import bench.registry
 from bench.datasets.source import DatasetSource
 from bench.errors import BenchError
-from bench.registry import DATASETS_GROUP, RECOMMENDERS_GROUP, Registry
+from bench.registry import DATASETS_GROUP, JUDGES_GROUP, RECOMMENDERS_GROUP, Registry
 
 PLUGIN = '''
 import numpy as np
@@ -66,6 +66,8 @@ def third_party(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> types.Module
         EntryPoint("shop", "theirs:Shop", DATASETS_GROUP),
         EntryPoint("no-source", "theirs:Zero", DATASETS_GROUP),
         EntryPoint("half-shop", "half_installed:Shop", DATASETS_GROUP),
+        EntryPoint("no-judge", "theirs:Zero", JUDGES_GROUP),
+        EntryPoint("half-judge", "half_installed:Judge", JUDGES_GROUP),
     ]
     module.PLUGIN = PLUGIN  # type: ignore[attr-defined]  # something that is no class
 
@@ -228,3 +230,16 @@ def test_a_plugin_file_may_not_take_a_third_partys_name(
 ) -> None:
     with pytest.raises(BenchError, match="the name 'zero' is taken"):
         Registry((plugin(tmp_path, PLUGIN),))
+
+
+def test_judges_of_images(third_party: types.ModuleType) -> None:
+    registry = Registry()
+    assert {"classifier", "inception", "no-judge"} <= set(registry.judge_names())
+    for name in ("classifier", "inception"):
+        assert registry.judge(name).name == name
+    with pytest.raises(BenchError, match="unknown judge 'inceptoin': did you mean 'inception'"):
+        registry.judge("inceptoin")
+    with pytest.raises(BenchError, match=r"'no-judge' .* is no subclass of bench.judge"):
+        registry.judge("no-judge")
+    with pytest.raises(BenchError, match="half-judge"):
+        registry.judge("half-judge")

@@ -1,4 +1,4 @@
-"""Pure functions of scores and counts: AUC and other ranking metrics, significance."""
+"""Pure functions of arrays: AUC and other ranking metrics, significance, image metrics."""
 
 from bench.evaluation.auc import (
     TIES,
@@ -11,29 +11,60 @@ from bench.evaluation.auc import (
 )
 from bench.evaluation.counts import RankCounts, count_ranks, count_sampled, count_scores
 from bench.evaluation.fused import count_factors
+from bench.evaluation.image import (
+    Diversity,
+    InceptionScore,
+    SsimOptions,
+    category_agreement,
+    inception_score,
+    opposite_mean_ssim,
+    ssim,
+)
+from bench.evaluation.image_distance import (
+    FrechetDistance,
+    KernelDistance,
+    frechet_distance,
+    kernel_distance,
+)
+from bench.evaluation.quality import Distances, Quality, judged_distances, judged_quality
 from bench.evaluation.ranking import CUTOFFS, Metric, mrr, ndcg_at_k, ranking_metrics, recall_at_k
 from bench.evaluation.significance import Interval, bootstrap_difference, bootstrap_mean
 
 __all__ = [
     "CUTOFFS",
     "TIES",
+    "Distances",
+    "Diversity",
+    "FrechetDistance",
+    "InceptionScore",
     "Interval",
+    "KernelDistance",
     "Metric",
+    "Quality",
     "RankCounts",
+    "SsimOptions",
     "Ties",
     "UserMean",
     "auc_per_user",
     "bootstrap_difference",
     "bootstrap_mean",
+    "category_agreement",
     "cold_users",
     "count_factors",
     "count_ranks",
     "count_sampled",
     "count_scores",
+    "frechet_distance",
+    "inception_score",
+    "judged_distances",
+    "judged_quality",
+    "kernel_distance",
     "mean_auc",
     "mean_over_users",
     "mrr",
     "ndcg_at_k",
+    "opposite_mean_ssim",
     "ranking_metrics",
     "recall_at_k",
+    "ssim",
 ]

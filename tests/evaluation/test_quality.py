@@ -6,11 +6,14 @@ import pytest
 
 from bench.errors import BenchError
 from bench.evaluation.image import inception_score
-from bench.evaluation.quality import judged_quality
+from bench.evaluation.image_distance import frechet_distance, kernel_distance
+from bench.evaluation.quality import judged_distances, judged_quality
 from bench.judge import JudgeFacts, Judgement
 
 FACTS = JudgeFacts(
     score_label="classifier score",
+    frechet_label="classifier Fréchet distance",
+    kernel_label="classifier kernel distance",
     network="slim trained to name the 6 categories on 90 images of toy",
     weights_sha256="12345678" * 8,
     preprocessing="resized to 64 x 64",
@@ -23,7 +26,8 @@ FACTS = JudgeFacts(
 
 def judgement(rng: np.random.Generator, n: int) -> Judgement:
     return Judgement(
-        rng.dirichlet(np.ones(6), n).astype(np.float32), np.zeros((n, 2), dtype=np.float32)
+        rng.dirichlet(np.ones(6), n).astype(np.float32),
+        rng.standard_normal((n, 2)).astype(np.float32),
     )
 
 
@@ -57,3 +61,30 @@ def test_scores_of_other_judges_or_sizes_do_not_compare(rng: np.random.Generator
     assert not quality.compares_with(judged_quality(judgement(rng, 40), other))
     with pytest.raises(BenchError, match="5 images cannot be scored in 10 splits"):
         judged_quality(judgement(rng, 5), FACTS)
+
+
+def test_distances_carry_all_that_is_printed_with_them(rng: np.random.Generator) -> None:
+    judged, real = judgement(rng, 30), judgement(rng, 50)
+    found = judged_distances(
+        judged, real, FACTS, rng=np.random.default_rng(4), n_subsets=7, subset_size=40
+    )
+    assert found.frechet == frechet_distance(judged.features, real.features)
+    # The smaller side has 30 images.
+    expected = kernel_distance(
+        judged.features,
+        real.features,
+        rng=np.random.default_rng(4),
+        n_subsets=7,
+        subset_size=30,
+    )
+    assert found.kernel == expected
+    text = str(found)
+    assert text.startswith("classifier Fréchet distance ")
+    assert "(30 images against 50, 2 features), classifier kernel distance " in text
+    assert "(7 subsets of 30); slim trained" in text
+    content = json.loads(json.dumps(found.to_json()))
+    assert content["frechet"]["value"] == pytest.approx(found.frechet.value)
+    assert content["kernel"]["subset_size"] == 30
+    assert content["judge"]["network"] == FACTS.network
+    with pytest.raises(BenchError, match="2 images at least, got 1"):
+        judged_distances(judgement(rng, 1), real, FACTS, rng=rng)
