@@ -105,7 +105,7 @@ pixels = st.integers(0, 255)
 shapes = st.tuples(st.integers(1, 3), st.integers(11, 14), st.integers(11, 14))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_ssim_is_symmetric_bounded_and_one_for_equal_images(data: st.DataObject) -> None:
     shape = (*data.draw(shapes), 3)
