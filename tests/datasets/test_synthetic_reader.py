@@ -28,7 +28,7 @@ from bench.datasets.synthetic.taste import (
 from bench.errors import BenchError
 from bench.recommender import Factors
 
-QUICK = ReaderOptions(n_garments=600, n_held_out=80, n_epochs=10)
+QUICK = ReaderOptions(n_garments=700, n_held_out=80, n_epochs=12)
 TINY = ReaderOptions(n_garments=100, n_held_out=20, n_epochs=1)
 N_USERS = 12
 SEED = 2
@@ -85,7 +85,7 @@ def test_it_reads_styles_it_never_saw(drawn: Dataset, reader: StyleReader) -> No
     np.testing.assert_array_equal(read[:, 23:], truth[:, 23:])
     for block in ("colours", "patterns"):
         np.testing.assert_allclose(read[:, STYLE_BLOCKS[block]].sum(axis=1), 1, atol=1e-4)
-    # 600 drawings teach what is easy to see; by default there are 5,000.
+    # 700 drawings teach what is easy to see; by default there are 5,000.
     assert explained(truth[:, :23], read[:, :23]) > 0.5
     assert explained(truth[:, 20:23], read[:, 20:23]) > 0.7
 
@@ -128,7 +128,7 @@ def test_another_category_is_read_as_asked(drawn: Dataset, reader: StyleReader) 
 
 def test_how_well_it_reads_is_stated(reader: StyleReader) -> None:
     report = reader.report
-    assert (report.n_train, report.n_held_out, report.n_items, report.n_users) == (600, 80, 90, 12)
+    assert (report.n_train, report.n_held_out, report.n_items, report.n_users) == (700, 80, 90, 12)
     assert set(report.r2) == {"style", "colours", "patterns", "shape", "use"}
     assert 0.5 < report.r2["style"] < 1
     assert 0.2 < report.r2_softened <= report.r2["style"] + 0.1
@@ -137,7 +137,7 @@ def test_how_well_it_reads_is_stated(reader: StyleReader) -> None:
     assert 0.4 < report.correlation_within < report.correlation
     assert 0 < report.rms_error < report.rms_within
     text = str(report)
-    for part in ("trained on 600 drawings outside the catalogue", "on 80 others", "90 items to 12"):
+    for part in ("trained on 700 drawings outside the catalogue", "on 80 others", "90 items to 12"):
         assert part in text
 
 
