@@ -239,9 +239,7 @@ def test_judges_of_images(third_party: types.ModuleType) -> None:
         assert registry.judge(name).name == name
     with pytest.raises(BenchError, match="unknown judge 'inceptoin': did you mean 'inception'"):
         registry.judge("inceptoin")
-    with pytest.raises(
-        BenchError, match=r"'no-judge' \(theirs:Zero\) is no subclass of bench.judge"
-    ):
+    with pytest.raises(BenchError, match=r"'no-judge' .* is no subclass of bench.judge"):
         registry.judge("no-judge")
     with pytest.raises(BenchError, match="half-judge"):
         registry.judge("half-judge")

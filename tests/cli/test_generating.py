@@ -52,6 +52,7 @@ def settings(*names: str) -> list[str]:
     return [f"--set={n}.{key}={value}" for n in names for key, value in TINY[n].items()]
 
 
+CPU = ["--device", "cpu", "--threads", "1"]
 WORDS = ["--recommenders", "poprank,dvbpr", "--device", "cpu", "--threads", "1", "--trials", "6"]
 WORDS += settings("dvbpr", "lsgan", "design")
 

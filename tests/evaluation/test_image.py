@@ -105,7 +105,7 @@ pixels = st.integers(0, 255)
 shapes = st.tuples(st.integers(1, 3), st.integers(11, 14), st.integers(11, 14))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_ssim_is_symmetric_bounded_and_one_for_equal_images(data: st.DataObject) -> None:
     shape = (*data.draw(shapes), 3)
@@ -229,6 +229,9 @@ def test_inception_score_is_the_definition(rng: np.random.Generator, n: int, spl
     assert found.n_classes == 5
     single = inception_score(probabilities.astype(np.float32), splits=splits)
     assert single.mean == pytest.approx(found.mean, rel=1e-6)
+    # What half precision adds up to is brought back to 1.
+    rounded = inception_score(probabilities * 1.004, splits=splits)
+    np.testing.assert_allclose(rounded.scores, found.scores, rtol=1e-12)
 
 
 def test_splits_are_in_the_given_order() -> None:
