@@ -27,7 +27,7 @@ __all__ = [
 _BLOCK_BYTES = 1 << 20
 """Of images in float64; about ten times as much lies in memory while a block is compared."""
 
-_LUMA = np.array([0.2125, 0.7154, 0.0721])
+_LUMA = np.array([0.299, 0.587, 0.114])
 """Rec. 601, as the reference implementation of SSIM turns colour into luminance."""
 
 
