@@ -21,7 +21,7 @@ from bench.evaluation.image_distance import (
 from bench.evaluation.quality import Distances, Quality, judged_distances, judged_quality
 from bench.evaluation.ranking import CUTOFFS, Metric, mrr, ndcg_at_k, ranking_metrics, recall_at_k
 from bench.evaluation.significance import Interval, bootstrap_difference, bootstrap_mean
-from bench.evaluation.ssim import Diversity, SsimOptions, opposite_mean_ssim, ssim
+from bench.evaluation.similarity import Diversity, SsimOptions, opposite_mean_ssim, ssim
 
 __all__ = [
     "CUTOFFS",

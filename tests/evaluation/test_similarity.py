@@ -11,9 +11,9 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 from skimage.metrics import structural_similarity
 
-import bench.evaluation.ssim as module
+import bench.evaluation.similarity as module
 from bench.errors import BenchError
-from bench.evaluation.ssim import SsimOptions, opposite_mean_ssim, ssim
+from bench.evaluation.similarity import SsimOptions, opposite_mean_ssim, ssim
 
 LUMA = np.array([0.299, 0.587, 0.114])
 
