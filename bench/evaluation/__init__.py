@@ -11,15 +11,7 @@ from bench.evaluation.auc import (
 )
 from bench.evaluation.counts import RankCounts, count_ranks, count_sampled, count_scores
 from bench.evaluation.fused import count_factors
-from bench.evaluation.image import (
-    Diversity,
-    InceptionScore,
-    SsimOptions,
-    category_agreement,
-    inception_score,
-    opposite_mean_ssim,
-    ssim,
-)
+from bench.evaluation.image import InceptionScore, category_agreement, inception_score
 from bench.evaluation.image_distance import (
     FrechetDistance,
     KernelDistance,
@@ -29,6 +21,7 @@ from bench.evaluation.image_distance import (
 from bench.evaluation.quality import Distances, Quality, judged_distances, judged_quality
 from bench.evaluation.ranking import CUTOFFS, Metric, mrr, ndcg_at_k, ranking_metrics, recall_at_k
 from bench.evaluation.significance import Interval, bootstrap_difference, bootstrap_mean
+from bench.evaluation.similarity import Diversity, SsimOptions, opposite_mean_ssim, ssim
 
 __all__ = [
     "CUTOFFS",

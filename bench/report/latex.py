@@ -94,7 +94,7 @@ def escape(text: str) -> str:
     not ASCII its code point (``U+4E2D``): visible, and never an error.
     """
     out: list[str] = []
-    for char in " ".join(text.split()):
+    for char in unicodedata.normalize("NFC", " ".join(text.split())):
         if char == _HAT and out and out[-1] in _GREEK.values():
             out[-1] = f"$\\hat{{{out[-1].strip('$')}}}$"
         elif char in _SPECIAL or char in _GREEK:

@@ -2,7 +2,12 @@
 
 import io
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
@@ -52,6 +57,7 @@ def settings(*names: str) -> list[str]:
     return [f"--set={n}.{key}={value}" for n in names for key, value in TINY[n].items()]
 
 
+CPU = ["--device", "cpu", "--threads", "1"]
 WORDS = ["--recommenders", "poprank,dvbpr", "--device", "cpu", "--threads", "1", "--trials", "6"]
 WORDS += settings("dvbpr", "lsgan", "design")
 
@@ -112,6 +118,57 @@ def test_again_it_only_prints(finished: Any, run: Callable[..., Any], place: lis
     assert "to go" not in again.err
     assert [path.stat().st_mtime_ns for path in stored] == times
     assert sorted(results_of(place).rglob("*.npz")) == stored
+
+
+def test_killed_while_it_designs_it_ends_with_the_same_images(
+    finished: Outcome, place: list[str], tmp_path: Path
+) -> None:
+    """SIGKILL between two stored parts; the second call goes on and ends as if undisturbed."""
+    folders = []
+    for name in ("undisturbed", "killed"):
+        folders.append(tmp_path / name)
+        for part in ("runs", "generators"):
+            shutil.copytree(results_of(place) / part, folders[-1] / part)
+    words = [*WORDS[: WORDS.index("--trials")], "--trials", "28"]
+    words += [*settings("dvbpr", "lsgan"), "--set=design.steps=20", "--set=design.starts=8"]
+    words += [f"--set=design.{name}=2" for name in ("eta_trials", "fit_starts", "fit_steps")]
+    calls = [["run", "--dataset", "toy", *place[:3], str(folder), *words] for folder in folders]
+    assert main(["-q", *calls[0]]) == 0
+    code = "import sys; from bench.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *calls[1]],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    ) as process:
+        deadline = time.monotonic() + 120
+        while not list(folders[1].glob("unfinished/*/designed-000008.npz")):
+            assert process.poll() is None, "it ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert not list(folders[1].glob("designs/*/*/designs.json"))
+    kept = {path.name: path.stat().st_mtime_ns for path in folders[1].glob("unfinished/*/*.npz")}
+    assert {"trials.npz", "designed-000000.npz", "designed-000008.npz"} <= kept.keys()
+    with redirect_stderr(io.StringIO()) as err:
+        assert main(calls[1]) == 0
+    assert "trained in" not in err.getvalue()
+    first, second = (next(iter(folder.glob("designs/toy/*"))) for folder in folders)
+    assert first.name == second.name
+    names = sorted(path.name for path in first.glob("*.npz"))
+    assert names == sorted(path.name for path in second.glob("*.npz"))
+    for name in names:
+        with np.load(first / name) as one, np.load(second / name) as other:
+            assert sorted(one) == sorted(other)
+            for key in one:
+                np.testing.assert_array_equal(one[key], other[key], err_msg=f"{name} {key}")
+    sources = [
+        json.loads((folder / "judged-classifier.json").read_text())["sources"]
+        for folder in (first, second)
+    ]
+    assert sources[0] == sources[1]
+    assert not list(folders[1].glob("unfinished/*/*.npz"))
 
 
 def test_the_table_in_every_format(

@@ -25,6 +25,8 @@ def test_escape_by_hand():
     assert escape("--force") == "-{}-force"
     assert escape("Müller, Łódź") == "M\\\"{u}ller, \\L{}\\'{o}d\\'{z}"
     assert escape("δ(u)") == r"$\delta$(u)"
+    assert escape("δ\u0302(u)") == r"$\hat{\delta}$(u)"
+    assert escape("a\u0302 b\u0302") == r"\^{a} b\texttt{U+0302}"
     assert escape("[x] *") == "{[}x{]} {*}"
     assert escape("中") == r"\texttt{U+4E2D}"
     assert escape("a\n b\tc") == "a b c"
