@@ -137,8 +137,9 @@ def test_baselines_alone_load_no_model_library(tmp_path: Path) -> None:
     assert not loaded & {"dvbpr", "torch", "lightfm", "implicit"}
 
 
-def test_dvbprs_model_and_presets_load_no_pytorch(tmp_path: Path) -> None:
-    loaded = loaded_after(importing(["dvbpr.model", "dvbpr.presets"]), folder=tmp_path)
+def test_dvbprs_plug_ins_and_presets_load_no_pytorch(tmp_path: Path) -> None:
+    names = ["dvbpr.model", "dvbpr.presets", "dvbpr.lsgan", "dvbpr.gan_presets"]
+    loaded = loaded_after(importing(names), folder=tmp_path)
     assert "dvbpr" in loaded
     assert not loaded & {"baselines", "torch"}
 

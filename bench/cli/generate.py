@@ -183,5 +183,6 @@ def _told(record: "GeneratorRecord", *, trained: bool) -> str:
         if name.endswith("_loss")
     )
     what = f"{record.label} ({key.params.get('preset', 'no preset')}, seed {key.seed})"
-    how = f"{record.n_images:,} images, {record.epochs} epochs in {record.fit_seconds:.0f} s"
+    epochs = "1 epoch" if record.epochs == 1 else f"{record.epochs} epochs"
+    how = f"{record.n_images:,} images, {epochs} in {record.fit_seconds:.0f} s"
     return f"{what}: {'trained now' if trained else 'was trained already'}, {how}; {losses}"

@@ -1,5 +1,9 @@
 """`bench generate`: training once, samples, and one line for every mistake."""
 
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +15,11 @@ from PIL import Image
 from bench.datasets.dataset import Dataset
 from bench.datasets.store import write_dataset
 
-SMALL = ("lsgan.pixels=16", "lsgan.code_dims=4", "lsgan.batch_size=16", "lsgan.epochs=2")
+
+def small(epochs: int) -> list[str]:
+    """Give the settings of networks that train in no time."""
+    settings = ("pixels=16", "code_dims=4", "batch_size=16", f"epochs={epochs}")
+    return [word for setting in settings for word in ("--set", f"lsgan.{setting}")]
 
 
 @pytest.fixture
@@ -25,9 +33,8 @@ def generate(bench: Callable[..., Any], toy_data_dir: Path, tmp_path: Path) -> C
 
 @pytest.fixture
 def train(generate: Callable[..., Any]) -> Callable[..., Any]:
-    def run(*words: object, **given: Any) -> Any:
-        settings = [word for setting in SMALL for word in ("--set", setting)]
-        return generate("train", *settings, *words, **given)
+    def run(*words: object, epochs: int = 2, **given: Any) -> Any:
+        return generate("train", *small(epochs), *words, **given)
 
     return run
 
@@ -76,6 +83,43 @@ def test_one_image(train: Callable[..., Any], generate: Callable[..., Any], tmp_
     assert done.out == f"1 image of blue by LSGAN (trained with seed 4): {output}\n"
     with Image.open(output) as image:
         assert image.size == (16, 16)
+
+
+def weights(results: Path) -> dict[str, np.ndarray]:
+    (path,) = results.glob("generators/toy/lsgan/*/state.npz")
+    with np.load(path) as stored:
+        return dict(stored.items())
+
+
+def test_killed_training_ends_with_the_weights_of_an_undisturbed_one(
+    train: Callable[..., Any], toy_data_dir: Path, tmp_path: Path
+) -> None:
+    words = ["generate", "train", "--dataset", "toy", "--data", str(toy_data_dir), *small(30)]
+    words += ["--threads", "1", "--device", "cpu", "--checkpoint-seconds", "0"]
+    killed = tmp_path / "killed"
+    call = "import sys; from bench.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", call, *words, "--results", str(killed)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    while not list(killed.glob("unfinished/*/samples/epoch-003.png")):
+        assert process.poll() is None, "the training ended before it was killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert list(killed.glob("unfinished/*/checkpoint.npz"))
+    assert not (killed / "generators").exists()
+    resumed = train("--results", killed, epochs=30)
+    assert resumed.code == 0
+    assert "lsgan goes on after epoch" in resumed.err
+    assert train(epochs=30).code == 0
+    one, other = weights(killed), weights(tmp_path / "results")
+    assert one.keys() == other.keys()
+    assert all(np.array_equal(one[name], other[name]) for name in one)
+    assert not list(killed.glob("unfinished/*"))
 
 
 def test_mistakes_are_one_line(

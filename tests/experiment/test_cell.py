@@ -195,7 +195,7 @@ def test_an_interruption_that_cannot_be_saved_is_still_one(
     def full(*args: object) -> None:
         raise StorageError("cannot write at x: the disk is full")
 
-    monkeypatch.setattr("bench.experiment.watcher.atomic_write_bytes", full)
+    monkeypatch.setattr("bench.experiment.checkpoint.atomic_write_bytes", full)
     with pytest.raises(KeyboardInterrupt):
         run(Scripted, ScriptParams(crash_at=3), RunOptions(checkpoint_seconds=3600.0))
     assert "cannot be resumed: cannot write at x: the disk is full" in caplog.text
@@ -270,7 +270,7 @@ def test_a_checkpoint_that_cannot_be_written_ends_the_run(
     def full(*args: object) -> None:
         raise StorageError("cannot write at x: the disk is full")
 
-    monkeypatch.setattr("bench.experiment.watcher.atomic_write_bytes", full)
+    monkeypatch.setattr("bench.experiment.checkpoint.atomic_write_bytes", full)
     with pytest.raises(StorageError, match="the disk is full"):
         run(Scripted)
     assert not list(tmp_path.rglob("result.json"))

@@ -343,7 +343,7 @@ def test_a_damaged_record_is_told(
         caplog.clear()
     del whole["pixels"]
     path.write_text(json.dumps(whole), encoding="utf-8")
-    with pytest.raises(BenchError, match="no generator.s record"):
+    with pytest.raises(BenchError, match=r"no generator's record"):
         store.find(stored.record.key)
 
 
