@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from bench.evaluation.image import SsimOptions
+from bench.evaluation.similarity import SsimOptions
 from bench.experiment.generation.record import DesignsRecord, Judged
 from bench.report.published import OTHER_ITEM_SET, Published
 

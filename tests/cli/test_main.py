@@ -35,7 +35,7 @@ def test_every_verb_has_help(bench: Callable[..., Any], verb: str) -> None:
         (["run", "--no-such"], "error: No such option '--no-such'"),
         (["run", "--ties", "odd"], "error: Invalid value for '--ties'"),
         (["table"], "error: Missing argument"),
-        (["table", "4"], "error: Invalid value"),
+        (["table", "5"], "error: Invalid value"),
     ],
 )
 def test_misuse_is_one_line_and_exit_code_2(

@@ -96,11 +96,11 @@ def test_unknown_data_set(results):
 
 @pytest.mark.parametrize("option", [["--ci"], ["--ties", "half"], ["--metric", "mrr"]])
 def test_table2_refuses_what_it_would_ignore(results, option):
-    with pytest.raises(BenchError, match=f"{option[0]} is for table 3: table 2 has counts only"):
+    with pytest.raises(BenchError, match=f"{option[0]} is for table 3.*: table 2 has counts only"):
         call(2, "--results", results, *option)
 
 
-@pytest.mark.parametrize("arguments", [["4"], [], ["3", "--metric", "map"], ["3", "--format", "x"]])
+@pytest.mark.parametrize("arguments", [["5"], [], ["3", "--metric", "map"], ["3", "--format", "x"]])
 def test_unknown_choices_are_refused(arguments):
     assert call(*arguments).exit_code == 2
 

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.evaluation.image import category_agreement, opposite_mean_ssim
+from bench.evaluation.image import category_agreement
 from bench.evaluation.image_distance import frechet_distance, kernel_distance
 from bench.evaluation.quality import judged_quality
 from bench.evaluation.significance import bootstrap_difference
+from bench.evaluation.similarity import opposite_mean_ssim
 from bench.experiment.generation.make import eta_part
 from bench.experiment.generation.options import ETAS, GenerationOptions
 from bench.experiment.generation.parts import Arrays

@@ -17,7 +17,15 @@ from bench.datasets.dataset import Dataset
 from bench.datasets.pixels import decoded
 from bench.device import resolve_device
 from bench.errors import BenchError
-from bench.evaluation import image, image_distance, nearest, nearest_kernel, quality, retrieval
+from bench.evaluation import (
+    image,
+    image_distance,
+    nearest,
+    nearest_kernel,
+    quality,
+    retrieval,
+    similarity,
+)
 from bench.experiment.generation import make, measure, trials
 from bench.experiment.generation.make import Makers, make_parts
 from bench.experiment.generation.options import GenerationOptions
@@ -185,7 +193,7 @@ def judge_designs(
         A judge is not ready; an image cannot be decoded; something cannot be written.
     """
     wanted = {k: v for k, v in asdict(options).items() if k in _MEASURING}
-    version = _version(measure, image, image_distance, quality)
+    version = _version(measure, image, image_distance, quality, similarity)
     known = {} if force else stored.judged()
     parts: dict[str, Arrays] | None = None
     found: dict[str, Judged] = {}
