@@ -217,7 +217,7 @@ def test_designs_and_tailors_for_dvbpr(fitted: Lsgan, data: TrainingSet) -> None
     tailored = fitted.tailor(model, [5], [1], given, steps, seed=0)
     assert tailored.iterates.shape == (1, 2, 16, 16, 3)
     np.testing.assert_array_equal(tailored.prototypes, given)
-    with pytest.raises(BenchError, match="poprank gives none"):
+    with pytest.raises(BenchError, match="poprank cannot guide a design"):
         fitted.design(PopRank(runtime=cpu()).fit(data), [0], [0], options, seed=0)
     with pytest.raises(BenchError, match="users must be row numbers below 40"):
         fitted.design(model, [40], [0], options, seed=0)
