@@ -25,8 +25,8 @@ from bench.experiment.provenance import describe_machine
 from bench.generator import DesignOptions
 from dvbpr.ascent import Batch, start_codes
 from dvbpr.design import Networks, assemble, design
-from dvbpr.gan import start_discriminator, start_generator
 from dvbpr.gan_presets import GanParams
+from dvbpr.gan_start import start_discriminator, start_generator
 from dvbpr.preference import Preference
 from dvbpr.presets import DvbprParams
 from dvbpr.torch_tools import has_fast_bf16

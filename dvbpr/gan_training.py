@@ -19,8 +19,9 @@ from bench.errors import BenchError
 from bench.recommender import State
 from bench.rng import child_generator, child_seed
 from dvbpr.device_images import DeviceImages, normalise
-from dvbpr.gan import Discriminator, ImageGenerator, start_discriminator, start_generator
+from dvbpr.gan import ImageGenerator
 from dvbpr.gan_presets import GanSettings
+from dvbpr.gan_start import start_discriminator, start_generator
 from dvbpr.torch_tools import autocast
 from dvbpr.weights import (
     NetworkAverage,
@@ -31,7 +32,7 @@ from dvbpr.weights import (
     part_of,
 )
 
-__all__ = ["GanTrainer", "fake_loss", "load_networks", "real_loss"]
+__all__ = ["GanTrainer", "fake_loss", "real_loss"]
 
 _LOOK_EVERY = {"cpu": 1, "cuda": 50}
 """Steps between two looks at whether the losses are still numbers: a GPU would have to be waited
@@ -49,18 +50,6 @@ def real_loss(judged: Tensor) -> Tensor:
 def fake_loss(judged: Tensor) -> Tensor:
     """Give L_fake of eq. 7, D(x, c)², of D's outputs."""
     return judged.square()
-
-
-def load_networks(
-    state: State, settings: GanSettings, n_categories: int, device: torch.device
-) -> tuple[ImageGenerator, Discriminator]:
-    """Make G and D of their weights, named "generator.*" and "discriminator.*"."""
-    starts = torch.Generator()  # what they start from is overwritten
-    generator = start_generator(settings, n_categories, starts)
-    discriminator = start_discriminator(settings, n_categories, starts)
-    load_network(generator, part_of(state, "generator."))
-    load_network(discriminator, part_of(state, "discriminator."))
-    return generator.to(device), discriminator.to(device)
 
 
 class GanTrainer:

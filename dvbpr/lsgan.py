@@ -101,7 +101,7 @@ class Lsgan(Generator):
         """
         import copy
 
-        from dvbpr.gan_training import load_networks
+        from dvbpr.gan_start import load_networks
 
         self._check_fitted()
         if self._trainer is not None:  # they go on learning: copies, which evaluation leaves alone

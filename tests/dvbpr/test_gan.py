@@ -6,15 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from bench.recommender import State
-from dvbpr.gan import (
-    DeepDiscriminator,
-    DeepGenerator,
-    SlimDiscriminator,
-    SlimGenerator,
-    start_discriminator,
-    start_generator,
-)
+from dvbpr.gan import DeepDiscriminator, DeepGenerator
 from dvbpr.gan_presets import PRESETS, GanParams, GanSettings
+from dvbpr.gan_slim import SlimDiscriminator, SlimGenerator
+from dvbpr.gan_start import start_discriminator, start_generator
 from dvbpr.weights import network_state
 
 N_CATEGORIES = 6
@@ -84,8 +79,10 @@ def test_layers_of_the_slim_networks() -> None:
     g, d = networks(settings)
     codes, images, categories = inputs(settings, n=2)
     a, b, c, e = SlimGenerator.channels
-    convolutions = [(b, 8, 8), (c, 16, 16), (e, 32, 32), (12, 32, 32)]
-    assert shapes(g, codes, categories) == [(a * 16,), *convolutions]
+    colours = [(3, 4, 4), (b, 8, 8), (3, 8, 8), (c, 16, 16), (3, 16, 16), (e, 32, 32), (3, 32, 32)]
+    assert shapes(g, codes, categories)[0] == (a * 16,)
+    found = [shape for shape in shapes(g, codes, categories) if len(shape) == 3]
+    assert found == [*colours, (12, 32, 32)]
     assert g(codes, categories).shape == (2, 3, 64, 64)
     k, m, n, o = SlimDiscriminator.channels
     convolutions = [(k, 32, 32), (m, 16, 16), (n, 8, 8), (o, 4, 4)]
@@ -124,7 +121,7 @@ def test_slim_parameter_counts() -> None:
     g, d = networks(PRESETS["slim"])
     a, b, c, e = SlimGenerator.channels
     of_g = (64 + 6 + 1) * a * 16 + 16 * (a * b + b * c + c * e) + (9 * e * 12 + 12)
-    of_g += 2 * N_CATEGORIES * (a + b + c + e)
+    of_g += 2 * (64 + 6 + 1) * (a + b + c + e) + 3 * (a + b + c + e) + 4 * 3
     assert sum(p.numel() for p in g.parameters()) == of_g
     k, m, n, o = SlimDiscriminator.channels
     of_d = 16 * (3 * k + k * m + m * n + n * o) + (k + m + n + o) + (1 + 6) * o * 16 + 1

@@ -1,0 +1,157 @@
+"""Small networks of the GAN, for processor cores: images in minutes, on the same objective.
+
+No convolution works at full resolution, and what the authors' networks take thousands of steps to
+find out is built in: colours of large areas come first, the category acts on every layer of G, and
+D changes smoothly with the image, so that G learns from it at any time.
+"""
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dvbpr.gan import NORM, SLOPE, Discriminator, ImageGenerator
+
+__all__ = ["SlimDiscriminator", "SlimGenerator", "SpectralConv2d"]
+
+
+class SlimGenerator(ImageGenerator):
+    """Transposed convolutions of 4 x 4 from a sixteenth of the image to half of it.
+
+    Scale and shift of each normalisation are linear in z and the category, so that both act on
+    every layer and not on the first alone (Chen et al. 2019). Each resolution adds colours to what
+    the coarser ones gave, enlarged (Karras et al. 2020): large areas are learnt first, and stay
+    smooth. The finest gives each pixel's four neighbours of twice the resolution as channels (Shi
+    et al. 2016).
+    """
+
+    channels = (192, 128, 96, 64)
+    """At a sixteenth, an eighth, a quarter and half of the image's side."""
+
+    def __init__(self, pixels: int, code_dims: int, n_categories: int) -> None:
+        super().__init__(pixels, code_dims, n_categories)
+        self.side, channels = pixels // 16, self.channels
+        n_inputs = code_dims + n_categories
+        self.full = nn.Linear(n_inputs, self.side**2 * channels[0])
+        self.norms = nn.ModuleList(_ModulatedNorm(n, n_inputs) for n in channels)
+        self.convolutions = nn.ModuleList(
+            nn.ConvTranspose2d(n_in, n_out, 4, stride=2, padding=1, bias=False)
+            for n_in, n_out in itertools.pairwise(channels)
+        )
+        self.colours = nn.ModuleList(nn.Conv2d(n, 3, 1) for n in channels)
+        self.last = nn.Conv2d(channels[-1], 12, 3, padding=1)
+
+    def forward(self, codes: Tensor, categories: Tensor) -> Tensor:
+        """Give G(z, c); see `ImageGenerator.forward`."""
+        labelled = self._labelled(codes, categories)
+        x = self.full(labelled).view(len(codes), self.channels[0], self.side, self.side)
+        x = x.contiguous(memory_format=torch.channels_last)
+        image: Tensor | None = None
+        for level, (norm, colour) in enumerate(zip(self.norms, self.colours, strict=True)):
+            x = functional.leaky_relu(norm(x, labelled), SLOPE)
+            seen = colour(x).float()
+            image = seen if image is None else seen + _enlarged(image)
+            if level < len(self.convolutions):
+                x = self.convolutions[level](x)
+        assert image is not None
+        detail = functional.pixel_shuffle(self.last(x).float(), 2)
+        return torch.tanh(_enlarged(image) + detail)
+
+
+class SlimDiscriminator(Discriminator):
+    """Four spectrally normalised convolutions of 4 x 4 and stride 2; the label enters at the end.
+
+    D(x, c) = w . h(x) + v_c . h(x) + b: a projection (Miyato and Koyama 2018). Spectral
+    normalisation bounds how fast D changes whatever the images are, so it needs no statistics of
+    batches and learns fast.
+    """
+
+    mixes_batch = False
+    channels = (32, 64, 128, 192)
+
+    def __init__(self, pixels: int, n_categories: int) -> None:
+        super().__init__(pixels, n_categories)
+        self.convolutions = nn.ModuleList(
+            SpectralConv2d(n_in, n_out, 4, stride=2, padding=1)
+            for n_in, n_out in itertools.pairwise((3, *self.channels))
+        )
+        n_features = (pixels // 16) ** 2 * self.channels[-1]
+        self.last = nn.Linear(n_features, 1)
+        self.labels = nn.Linear(n_features, n_categories, bias=False)
+
+    def forward(self, images: Tensor, categories: Tensor) -> Tensor:
+        """Give D(x, c); see `Discriminator.forward`."""
+        x = images
+        for convolution in self.convolutions:
+            x = functional.leaky_relu(convolution(x), SLOPE)
+        with torch.autocast(images.device.type, enabled=False):
+            features = x.flatten(1).to(self.last.weight.dtype)
+            own: Tensor = self.labels(features).gather(1, categories[:, None])
+            outputs: Tensor = self.last(features) + own
+        return outputs.squeeze(1)
+
+
+class _ModulatedNorm(nn.BatchNorm2d):
+    """Batch normalisation whose scale and shift are linear in code and category."""
+
+    def __init__(self, n_channels: int, n_inputs: int) -> None:
+        super().__init__(n_channels, eps=NORM["eps"], momentum=NORM["momentum"], affine=False)
+        self.scale = nn.Linear(n_inputs, n_channels)
+        self.shift = nn.Linear(n_inputs, n_channels)
+
+    def forward(self, x: Tensor, labelled: Tensor) -> Tensor:  # type: ignore[override]
+        normal = super().forward(x)
+        scale = self.scale(labelled)[:, :, None, None].to(normal.dtype)
+        shift = self.shift(labelled)[:, :, None, None].to(normal.dtype)
+        return torch.addcmul(shift, normal, 1.0 + scale)
+
+
+class SpectralConv2d(nn.Conv2d):
+    """A convolution whose kernel, as a matrix with a row per output, has the spectral norm 1.
+
+    Attributes
+    ----------
+    left
+        (n_out,): its left singular vector, of which each pass in training takes one power
+        iteration.
+    """
+
+    left: Tensor
+
+    def __init__(self, n_in: int, n_out: int, kernel: int, *, stride: int, padding: int) -> None:
+        super().__init__(n_in, n_out, kernel, stride=stride, padding=padding)
+        self.register_buffer("left", torch.empty(n_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve with the normalised kernel."""
+        weight = _unit_weight(self.weight, self.left, follow=self.training)
+        convolved: Tensor = self._conv_forward(x, weight, self.bias)
+        return convolved
+
+
+def _unit_weight(weight: Tensor, left: Tensor, *, follow: bool) -> Tensor:
+    """Divide a weight by its largest singular value (Miyato et al. 2018, algorithm 1).
+
+    Parameters
+    ----------
+    weight
+        (n_out, ...).
+    left
+        (n_out,): the left singular vector that belongs to it, or nearly so.
+    follow
+        In training: one power iteration brings `left` up to the weight, which changes slowly.
+    """
+    rows = weight.flatten(1)
+    with torch.autocast(weight.device.type, enabled=False):
+        with torch.no_grad():
+            right = functional.normalize(left @ rows, dim=0)
+            if follow:
+                left.copy_(functional.normalize(rows @ right, dim=0))
+            left = left.clone()  # the next pass may come before this one's gradients
+        return weight / (left @ (rows @ right))
+
+
+def _enlarged(images: Tensor) -> Tensor:
+    """Double the sides, bilinearly."""
+    return functional.interpolate(images, scale_factor=2.0, mode="bilinear")
