@@ -23,6 +23,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.datasets.dataset import Images, TrainingSet
+from bench.datasets.pixels import decode_into
+from bench.datasets.resizing import resized
 from bench.device import available_threads
 from bench.errors import BenchError, StorageError, user_io_errors
 from bench.files import atomic_file, atomic_write_json, one_at_a_time
@@ -200,70 +202,17 @@ def _decoded_chunks(
     ):
         for start in range(0, len(images), rows):
             chunk = buffer[: min(rows, len(images) - start)]
+            items = np.arange(start, start + len(chunk))
             lots = range(0, len(chunk), _LOT)
             for first in range(0, len(lots), 8 * threads):
                 # A few lots at a time, so that the bar moves.
                 part = lots[first : first + 8 * threads]
                 parallel(
-                    delayed(decode_into)(name, images, start + at, chunk[at : at + _LOT])
+                    delayed(decode_into)(name, images, items[at : at + _LOT], chunk[at : at + _LOT])
                     for at in part
                 )
                 progress.advance(min(part[-1] + _LOT, len(chunk)) - part[0])
             yield start, chunk
-
-
-def decode_into(name: str, images: Images, start: int, out: npt.NDArray[np.uint8]) -> None:
-    """Decode and resize images `start`, `start + 1`, ... into `out`, uint8 (n, pixels, pixels, 3).
-
-    Raises
-    ------
-    BenchError
-        An image cannot be decoded; the data set `name` and the item are named.
-    """
-    from PIL import Image
-
-    pixels = out.shape[1]
-    for row in range(len(out)):
-        try:
-            image = images.decoded(start + row)
-            out[row] = np.asarray(image.resize((pixels, pixels), Image.Resampling.BILINEAR))
-        except MemoryError:
-            raise
-        # Pillow's decoders raise what they please: OSError, SyntaxError, ValueError, struct.error;
-        # whichever it is, the image cannot be decoded.
-        except Exception as error:
-            flaw = " ".join(str(error).split()) or type(error).__name__
-            if "cannot identify" in flaw:
-                flaw = "no image format that is known"
-            raise BenchError(
-                f"{name}: the image of item {start + row} (rows from 0) cannot be decoded "
-                f"({flaw}); replace the image and import the data set again"
-            ) from error
-
-
-def resized(images: npt.NDArray[np.uint8], pixels: int) -> npt.NDArray[np.uint8]:
-    """Bring decoded images to size with the filter that the catalogue's are resized with.
-
-    Parameters
-    ----------
-    images
-        uint8 (n, H, W, 3), of any size; the aspect ratio is not kept.
-    pixels
-        Side of the result.
-
-    Returns
-    -------
-    uint8 (n, pixels, pixels, 3); the array itself where it has that size.
-    """
-    from PIL import Image
-
-    if images.shape[1:3] == (pixels, pixels):
-        return images
-    out = np.empty((len(images), pixels, pixels, 3), dtype=np.uint8)
-    for row, image in enumerate(images):
-        whole = Image.fromarray(np.ascontiguousarray(image))
-        out[row] = np.asarray(whole.resize((pixels, pixels), Image.Resampling.BILINEAR))
-    return out
 
 
 def _valid(

@@ -158,24 +158,28 @@ class Generating:
         from bench.experiment.generation.store import GenerationStore
         from bench.experiment.generation.utility import utility_reader
         from bench.experiment.generator_store import GeneratorStore
-        from bench.experiment.generators import TrainOptions, train_generator
+        from bench.experiment.generators import (
+            TrainOptions,
+            plan_generator,
+            train_generator,
+        )
 
         run, seed, title = self.run, cell.record.key.seed, cell.record.dataset_title
         judges = self._judges(dataset)
+        how = TrainOptions(
+            seed=seed,
+            device=run.device,
+            threads=run.threads,
+            deterministic=run.deterministic,
+            checkpoint_seconds=run.checkpoint_seconds,
+            force=run.force,
+        )
+        generators = GeneratorStore(self.results)
+        key, _ = plan_generator(self.generator, self.params, dataset, how)
+        if run.force or generators.find(key) is None:
+            _log.info("training %s on the images of %s first", key.generator, dataset.name)
         stored, trained = train_generator(
-            self.generator,
-            self.params,
-            dataset,
-            title=title,
-            options=TrainOptions(
-                seed=seed,
-                device=run.device,
-                threads=run.threads,
-                deterministic=run.deterministic,
-                checkpoint_seconds=run.checkpoint_seconds,
-                force=run.force,
-            ),
-            store=GeneratorStore(self.results),
+            self.generator, self.params, dataset, title=title, options=how, store=generators
         )
         if trained:
             _log.info("%s trained in %.0f s", stored.record.label, stored.record.fit_seconds)

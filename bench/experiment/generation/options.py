@@ -34,7 +34,8 @@ class GenerationOptions:
     splits
         Groups of the inception score.
     ssim_window, ssim_colour, ssim_size
-        See `bench.evaluation.similarity.SsimOptions`; an `ssim_size` of 0 takes them as they are.
+        See `bench.evaluation.similarity.SsimOptions`; an `ssim_size` of 0 leaves images as they
+        are.
     utility
         Read the true utility off the images where the data set knows its users' taste.
     """
