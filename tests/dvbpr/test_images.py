@@ -332,7 +332,7 @@ def test_a_process_that_is_stopped_leaves_nothing_to_trust(
     call: list[str], tmp_path: Path, how: signal.Signals
 ) -> None:
     cache = tmp_path / ".cache" / "d"
-    process = subprocess.Popen([*call, "400"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen([*call, "30"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 240
     while not list(cache.glob(".tmp-*")) and time.monotonic() < deadline:
         time.sleep(0.002)
