@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.datasets.dataset import TrainingSet
-from bench.errors import BenchError, NotFittedError, user_io_errors
+from bench.errors import BenchError, NotFittedError
 from bench.files import atomic_folder
 from bench.recommender import (
     KEEP_GOING,
@@ -25,6 +25,7 @@ from bench.recommender import (
     State,
     Watch,
     parse_params,
+    read_state,
 )
 
 __all__ = ["DesignOptions", "Designs", "Generator", "TailorOptions", "Tailored"]
@@ -445,13 +446,7 @@ class Generator(ABC):
 
     def load(self, folder: Path, dataset: TrainingSet) -> Self:
         """Become the generator saved in `folder`; `dataset` is the one it was fitted on."""
-        with (
-            user_io_errors("read the generator", folder),
-            # Opened here: NumPy would leave a damaged file open.
-            (folder / "state.npz").open("rb") as file,
-            np.load(file, allow_pickle=False) as stored,
-        ):
-            arrays = dict(stored.items())
+        arrays = read_state(folder, "the generator")
         names = tuple(str(name) for name in arrays.pop("bench.categories"))
         if names != dataset.category_names:
             raise BenchError(

@@ -35,6 +35,8 @@ __all__ = [
     "default_of",
     "is_required",
     "parse_params",
+    "part_of",
+    "read_state",
 ]
 
 State = dict[str, npt.NDArray[Any]]
@@ -62,6 +64,28 @@ class Runtime:
     device: str = "auto"
     threads: int = field(default_factory=available_threads)
     deterministic: bool = True
+
+
+def part_of(arrays: State, prefix: str) -> State:
+    """Give the arrays whose names begin with `prefix`, which is left out of them."""
+    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+
+
+def read_state(folder: Path, what: str) -> State:
+    """Read the `state.npz` of a folder; `what` names it in messages.
+
+    Raises
+    ------
+    StorageError
+        It is not there or cannot be read.
+    """
+    with (
+        user_io_errors(f"read {what}", folder),
+        # Opened here: NumPy would leave a damaged file open.
+        (folder / "state.npz").open("rb") as file,
+        np.load(file, allow_pickle=False) as stored,
+    ):
+        return dict(stored.items())
 
 
 class Watch(Protocol):
@@ -391,13 +415,7 @@ class Recommender(ABC):
 
     def load(self, folder: Path, dataset: TrainingSet) -> Self:
         """Become the model saved in `folder`; `dataset` is the one it was fitted on."""
-        with (
-            user_io_errors("read the model", folder),
-            # Opened here: NumPy would leave a damaged file open.
-            (folder / "state.npz").open("rb") as file,
-            np.load(file, allow_pickle=False) as stored,
-        ):
-            arrays = dict(stored.items())
+        arrays = read_state(folder, "the model")
         n_users, n_items = (int(count) for count in arrays.pop("bench.shape"))
         if (n_users, n_items) != (dataset.n_users, dataset.n_items):
             raise BenchError(

@@ -9,6 +9,7 @@ import importlib.util
 import inspect
 import re
 import sys
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -77,21 +78,16 @@ class Registry:
         """
         if name in self._from_files:
             return self._from_files[name]
-        points = _points(RECOMMENDERS_GROUP)
-        if name not in points:
-            raise unknown_name("recommender", name, self.recommender_names(), see="bench list")
-        value, loaded = _load(points[name])
-        if not (inspect.isclass(loaded) and issubclass(loaded, Recommender)):
-            raise BenchError(
-                f"recommender {name!r} ({value}) is no subclass of bench.recommender.Recommender"
-            )
-        called = getattr(loaded, "name", None)
-        if called != name:
-            raise BenchError(
-                f"recommender {name!r} ({value}) calls itself {called!r}; "
-                "the entry point and the class must agree"
-            )
-        return loaded
+        found: type[Recommender] = _class(
+            RECOMMENDERS_GROUP,
+            name,
+            Recommender,
+            "recommender",
+            known=self.recommender_names,
+            see="bench list",
+            says_its_name=True,
+        )
+        return found
 
     def source_names(self) -> list[str]:
         """List the data sets that can be made or fetched by name."""
@@ -101,15 +97,10 @@ class Registry:
         """Load where a data set comes from."""
         from bench.datasets.source import DatasetSource
 
-        points = _points(DATASETS_GROUP)
-        if name not in points:
-            raise unknown_name("data set", name, points, see="bench datasets list")
-        value, loaded = _load(points[name])
-        if not (inspect.isclass(loaded) and issubclass(loaded, DatasetSource)):
-            raise BenchError(
-                f"data set {name!r} ({value}) is no subclass of bench.datasets.source.DatasetSource"
-            )
-        return loaded()
+        found: type[DatasetSource] = _class(
+            DATASETS_GROUP, name, DatasetSource, "data set", see="bench datasets list"
+        )
+        return found()
 
     def feature_source_names(self) -> list[str]:
         """List what computes features of images and is no recommender."""
@@ -119,16 +110,10 @@ class Registry:
         """Load what computes features under a name."""
         from bench.datasets.feature_source import FeatureSource
 
-        points = _points(FEATURES_GROUP)
-        if name not in points:
-            raise unknown_name("feature source", name, points, see="bench features --help")
-        value, loaded = _load(points[name])
-        if not (inspect.isclass(loaded) and issubclass(loaded, FeatureSource)):
-            raise BenchError(
-                f"feature source {name!r} ({value}) is no subclass of "
-                "bench.datasets.feature_source.FeatureSource"
-            )
-        return loaded
+        found: type[FeatureSource] = _class(
+            FEATURES_GROUP, name, FeatureSource, "feature source", see="bench features --help"
+        )
+        return found
 
     def judge_names(self) -> list[str]:
         """List what judges images."""
@@ -138,13 +123,10 @@ class Registry:
         """Load a judge of images."""
         from bench.judge import ImageJudge
 
-        points = _points(JUDGES_GROUP)
-        if name not in points:
-            raise unknown_name("judge", name, points, see="bench run --help")
-        value, loaded = _load(points[name])
-        if not (inspect.isclass(loaded) and issubclass(loaded, ImageJudge)):
-            raise BenchError(f"judge {name!r} ({value}) is no subclass of bench.judge.ImageJudge")
-        return loaded
+        found: type[ImageJudge] = _class(
+            JUDGES_GROUP, name, ImageJudge, "judge", see="bench run --help"
+        )
+        return found
 
     def generator_names(self) -> list[str]:
         """List the image generators."""
@@ -160,20 +142,15 @@ class Registry:
         """
         from bench.generator import Generator
 
-        points = _points(GENERATORS_GROUP)
-        if name not in points:
-            raise unknown_name("generator", name, points, see="bench generate train --help")
-        value, loaded = _load(points[name])
-        if not (inspect.isclass(loaded) and issubclass(loaded, Generator)):
-            raise BenchError(
-                f"generator {name!r} ({value}) is no subclass of bench.generator.Generator"
-            )
-        if loaded.name != name:
-            raise BenchError(
-                f"generator {name!r} ({value}) calls itself {loaded.name!r}; "
-                "the entry point and the class must agree"
-            )
-        return loaded
+        found: type[Generator] = _class(
+            GENERATORS_GROUP,
+            name,
+            Generator,
+            "generator",
+            see="bench generate train --help",
+            says_its_name=True,
+        )
+        return found
 
 
 PAPER_COLUMNS = ("rand", "poprank", "warp", "bpr-mf", "visrank", "fm", "vbpr", "dvbpr")
@@ -190,6 +167,58 @@ def _points(group: str) -> dict[str, list[EntryPoint]]:
     for point in entry_points(group=group):
         points.setdefault(point.name, []).append(point)
     return points
+
+
+def _class(
+    group: str,
+    name: str,
+    base: type[Any],
+    what: str,
+    *,
+    see: str,
+    known: Callable[[], Iterable[str]] | None = None,
+    says_its_name: bool = False,
+) -> Any:
+    """Load the subclass of `base` that is registered under a name.
+
+    Parameters
+    ----------
+    group
+        Entry-point group.
+    name
+        Of the entry point.
+    base
+        What it must be a subclass of.
+    what
+        The kind of thing, for messages.
+    see
+        Command that lists what there is.
+    known
+        Gives the names to suggest from; those of the group by default.
+    says_its_name
+        Whether the class has a `name` of its own, which must be the same.
+
+    Raises
+    ------
+    BenchError
+        No such name (the nearest one is named), its package fails to import, or it is something
+        else.
+    """
+    points = _points(group)
+    if name not in points:
+        raise unknown_name(what, name, points if known is None else known(), see=see)
+    value, loaded = _load(points[name])
+    if not (inspect.isclass(loaded) and issubclass(loaded, base)):
+        raise BenchError(
+            f"{what} {name!r} ({value}) is no subclass of {base.__module__}.{base.__name__}"
+        )
+    called = getattr(loaded, "name", None)
+    if says_its_name and called != name:
+        raise BenchError(
+            f"{what} {name!r} ({value}) calls itself {called!r}; "
+            "the entry point and the class must agree"
+        )
+    return loaded
 
 
 def _load(points: list[EntryPoint]) -> tuple[str, Any]:

@@ -25,6 +25,7 @@ __all__ = [
     "decayed",
     "dropouts",
     "glorot_start",
+    "reset",
 ]
 
 
@@ -288,7 +289,7 @@ def glorot_start(network: nn.Module, generator: torch.Generator) -> None:
     Xavier initialisation (Glorot and Bengio 2010), as the released code starts its CNN; the fans of
     a convolution are kernel area times channels.
     """
-    _reset(network)
+    reset(network)
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             area = module.weight[0, 0].numel()
@@ -300,7 +301,7 @@ def glorot_start(network: nn.Module, generator: torch.Generator) -> None:
 @torch.no_grad()
 def _he_start(network: nn.Module, generator: torch.Generator) -> None:
     """Set weights to N(0, 2 / fan in) before rectifiers and N(0, 1 / fan in) in the last layer."""
-    _reset(network)
+    reset(network)
     for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             gain = 1.0 if name == "last" else 2.0
@@ -308,7 +309,8 @@ def _he_start(network: nn.Module, generator: torch.Generator) -> None:
             module.weight.normal_(0.0, deviation, generator=generator)
 
 
-def _reset(network: nn.Module) -> None:
+@torch.no_grad()
+def reset(network: nn.Module) -> None:
     """Set biases to zero and normalisations to do nothing."""
     for module in network.modules():
         bias = getattr(module, "bias", None)
@@ -316,7 +318,8 @@ def _reset(network: nn.Module) -> None:
             bias.zero_()
         if isinstance(module, nn.BatchNorm2d):
             module.reset_running_stats()
-            module.weight.fill_(1.0)
+            if module.affine:
+                module.weight.fill_(1.0)
 
 
 def _cnn_f(conv1: Literal["paper", "release"]) -> Callable[..., Backbone]:

@@ -20,6 +20,7 @@ from bench.progress import Progress
 from bench.rng import child_generator
 from dvbpr.ascent import Batch, ascend, start_codes
 from dvbpr.device_images import normalise, to_bytes
+from dvbpr.gan_training import real_loss
 from dvbpr.torch_tools import autocast
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Networks:
         scores = self.prefer(users, images)
         if eta == 0.0:  # saves the discriminator's passes
             return scores, scores
-        return scores, scores - eta * (self.judge(images, categories) - 1.0).square()
+        return scores, scores - eta * real_loss(self.judge(images, categories))
 
 
 def assemble(

@@ -3,11 +3,12 @@
 import torch
 from torch import nn
 
-from bench.recommender import State
+from bench.recommender import State, part_of
+from dvbpr.backbones import reset
 from dvbpr.gan import DeepDiscriminator, DeepGenerator, Discriminator, ImageGenerator
 from dvbpr.gan_presets import GanSettings
 from dvbpr.gan_slim import SlimDiscriminator, SlimGenerator, SpectralConv2d
-from dvbpr.weights import load_network, part_of
+from dvbpr.weights import load_network
 
 __all__ = ["load_networks", "start_discriminator", "start_generator"]
 
@@ -66,15 +67,9 @@ def _start(network: nn.Module, generator: torch.Generator) -> None:
     As the authors' code, which draws the kernels of D's convolutions anew beyond two deviations.
     """
     network.to_empty(device="cpu")
+    reset(network)
     for module in network.modules():
-        bias = getattr(module, "bias", None)
-        if isinstance(bias, nn.Parameter):
-            bias.zero_()
-        if isinstance(module, nn.BatchNorm2d):
-            module.reset_running_stats()
-            if module.affine:
-                module.weight.fill_(1.0)
-        elif isinstance(module, nn.Conv2d):
+        if isinstance(module, nn.Conv2d):
             limit = 2.0 * _DEVIATION
             nn.init.trunc_normal_(
                 module.weight, 0.0, _DEVIATION, -limit, limit, generator=generator

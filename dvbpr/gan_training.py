@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from bench.errors import BenchError
-from bench.recommender import State
+from bench.recommender import State, part_of
 from bench.rng import child_generator, child_seed
 from dvbpr.device_images import DeviceImages, normalise
+from dvbpr.divergence import DivergenceWatch
 from dvbpr.gan import ImageGenerator
 from dvbpr.gan_presets import GanSettings
 from dvbpr.gan_start import start_discriminator, start_generator
@@ -29,14 +29,9 @@ from dvbpr.weights import (
     load_optimiser,
     network_state,
     optimiser_state,
-    part_of,
 )
 
 __all__ = ["GanTrainer", "fake_loss", "real_loss"]
-
-_LOOK_EVERY = {"cpu": 1, "cuda": 50}
-"""Steps between two looks at whether the losses are still numbers: a GPU would have to be waited
-for. Which step it was is noted on the device."""
 
 _FINAL_RATE = 0.1
 """What is left of the learning rates at the end of their decay."""
@@ -101,8 +96,13 @@ class GanTrainer:
         self._average = NetworkAverage(self.generator, settings.average)
         self.epoch = self.step = 0
         self._losses = torch.zeros(2, dtype=torch.float64, device=device)
-        self._bad_step = torch.full((), -1, dtype=torch.int64, device=device)
-        self._checkpoint: tuple[int, int] | None = None
+        self._finite = DivergenceWatch(
+            "lsgan",
+            "a loss",
+            "a smaller generator_rate and discriminator_rate or precision=float32 often help",
+            steps=self.steps,
+            device=device,
+        )
         self._plan: tuple[int, Tensor, npt.NDArray[np.int64]] | None = None
 
     @property
@@ -134,14 +134,12 @@ class GanTrainer:
             A loss is no longer a number.
         """
         n_images, paused, started = 0, 0.0, time.perf_counter()
-        look_every = _LOOK_EVERY[self.device.type]
         while self.step < self.steps:
             items, moves = self._planned(self.step)
             self.take_step(items, moves)
             n_images += len(items)
             self.step += 1
-            if self.step % look_every == 0 or self.step == self.steps:
-                self._need_finite()
+            self._finite.look(self.step)
             if self.step < self.steps:
                 stopped = time.perf_counter()
                 pause()
@@ -175,7 +173,9 @@ class GanTrainer:
         of_d = self._discriminator_step(real, fake.detach(), categories, moves[0])
         of_g = self._generator_step(fake, categories, moves[1])
         self._average.update()
-        self._note(torch.stack([of_d, of_g]))
+        losses = torch.stack([of_d, of_g])
+        self._losses += losses
+        self._finite.note(losses, self.epoch, self.step)
 
     def codes(self, n: int) -> Tensor:
         """Draw the codes of the current step from the prior of training: float32 (n, d)."""
@@ -194,19 +194,20 @@ class GanTrainer:
         BenchError
             The weights are no longer numbers: what is stored stays the last good state.
         """
-        self._need_finite()
+        self._finite.need_finite()
         arrays: State = {}
         for name, network in self._networks().items():
             values = network_state(network)
-            if not all(np.isfinite(value).all() for value in values.values()):
-                raise self._diverged(f"a weight of the {name} is", self.epoch, self.step)
+            self._finite.need_finite_weights(
+                values, f"a weight of the {name}", self.epoch, self.step
+            )
             moments = optimiser_state(self._optimisers[name])
             arrays |= {f"{name}.{key}": value for key, value in values.items()}
             arrays |= {f"optimiser.{name}.{key}": value for key, value in moments.items()}
         arrays |= {f"average.{key}": value for key, value in self._average.state().items()}
         arrays["place"] = np.array((self.epoch, self.step), dtype=np.int64)
         arrays["losses"] = self._losses.cpu().numpy().copy()
-        self._checkpoint = (self.epoch, self.step)
+        self._finite.checkpointed(self.epoch, self.step)
         return arrays
 
     def load(self, state: State) -> None:
@@ -217,7 +218,7 @@ class GanTrainer:
         self._average.load(part_of(state, "average."))
         self.epoch, self.step = (int(n) for n in state["place"])
         self._losses.copy_(torch.from_numpy(np.asarray(state["losses"])))
-        self._checkpoint = (self.epoch, self.step)
+        self._finite.checkpointed(self.epoch, self.step)
 
     def close(self) -> None:
         """End what prepares images."""
@@ -290,30 +291,6 @@ class GanTrainer:
         for name, optimiser in self._optimisers.items():
             for group in optimiser.param_groups:
                 group["lr"] = factor * rates[name]
-
-    def _note(self, losses: Tensor) -> None:
-        """Add up the losses; note, on the device, the first step of which one is not finite."""
-        self._losses += losses
-        bad = ~torch.isfinite(losses).all() & (self._bad_step < 0)
-        self._bad_step.masked_fill_(bad, self.epoch * self.steps + self.step)
-
-    def _need_finite(self) -> None:
-        bad = int(self._bad_step)
-        if bad >= 0:
-            raise self._diverged("a loss is", *divmod(bad, self.steps))
-
-    def _diverged(self, what: str, epoch: int, step: int) -> BenchError:
-        kept = "no checkpoint was written before"
-        if self._checkpoint is not None:
-            kept = (
-                f"the last good checkpoint is of epoch {self._checkpoint[0] + 1}, before its step "
-                f"{self._checkpoint[1] + 1}"
-            )
-        return BenchError(
-            f"lsgan: {what} not a number in step {step + 1} of {self.steps} of epoch {epoch + 1}; "
-            f"{kept}; a smaller generator_rate and discriminator_rate or precision=float32 often "
-            "help"
-        )
 
 
 def _moved(images: Tensor, move: npt.NDArray[np.int64]) -> Tensor:

@@ -239,7 +239,6 @@ class Lsgan(Generator):
         options: TailorOptions,
         seed: int,
     ) -> Tailored:
-        from dvbpr.images import resized
         from dvbpr.tailoring import tailor
 
         with torch_threads(self.runtime.threads):
@@ -248,7 +247,7 @@ class Lsgan(Generator):
                 networks,
                 users,
                 categories,
-                resized(images, self.pixels),
+                images,
                 recommender.score_images(users, images),
                 options,
                 seed=seed,

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from bench.datasets.dataset import TrainingSet
 from bench.device import resolve_device, torch_threads
 from bench.distributed import from_leader, is_leader
-from bench.recommender import FactorRecommender, Factors, Runtime, State, Watch
+from bench.recommender import FactorRecommender, Factors, Runtime, State, Watch, part_of
 from dvbpr.presets import DvbprParams, Settings
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class Dvbpr(FactorRecommender):
 
     def _network(self) -> "Backbone":
         """Make a copy of the network that is evaluated, on the CPU."""
-        from dvbpr.weights import load_network, network_state, part_of, start_network
+        from dvbpr.weights import load_network, network_state, start_network
 
         if self._trainer is None:
             state = part_of(self._learnt, "network.")

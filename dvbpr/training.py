@@ -19,9 +19,10 @@ from bench.datasets.dataset import TrainingSet
 from bench.device import resolve_device
 from bench.distributed import rank, sum_over_processes, world_size
 from bench.errors import BenchError
-from bench.recommender import State
+from bench.recommender import State, part_of
 from bench.rng import child_generator, child_seed
 from dvbpr.backbones import Backbone, decayed
+from dvbpr.divergence import DivergenceWatch
 from dvbpr.encoder import Encoder
 from dvbpr.images import DeviceImages
 from dvbpr.objective import Objective, shared_losses, triple_losses
@@ -34,14 +35,9 @@ from dvbpr.weights import (
     load_optimiser,
     network_state,
     optimiser_state,
-    part_of,
 )
 
 __all__ = ["Trainer"]
-
-_LOOK_EVERY = {"cpu": 1, "cuda": 50}
-"""Steps between two looks at whether the loss is still a number: a GPU would have to be waited
-for. Which step it was is noted on the device."""
 
 
 class Trainer:
@@ -111,8 +107,13 @@ class Trainer:
         self.epoch = self.step = 0
         self.version = 0
         self._total = torch.zeros((), dtype=torch.float64, device=self.device)
-        self._bad_step = torch.full((), -1, dtype=torch.int64, device=self.device)
-        self._checkpoint: tuple[int, int] | None = None
+        self._finite = DivergenceWatch(
+            "dvbpr",
+            "the loss",
+            "a smaller learning_rate or precision=float32 often helps",
+            steps=self.steps,
+            device=self.device,
+        )
         self._plan: tuple[int, Epoch] | None = None
 
     @property
@@ -140,7 +141,6 @@ class Trainer:
         """
         plan = self._epoch_plan()
         n_images, paused, started = 0, 0.0, time.perf_counter()
-        look_every = _LOOK_EVERY[self.device.type]
         while self.step < self.steps:
             batch = plan.batch(self.step)
             if self.step + 1 < self.steps:
@@ -148,8 +148,7 @@ class Trainer:
             self.take_step(batch)
             n_images += len(batch.items)
             self.step += 1
-            if self.step % look_every == 0 or self.step == self.steps:
-                self._need_finite()
+            self._finite.look(self.step)
             if self.step < self.steps:
                 stopped = time.perf_counter()
                 pause()
@@ -186,7 +185,7 @@ class Trainer:
         self.rows.step(users, head.user_gradient)
         self._average.update()
         self._total += head.losses.sum()
-        self._note_bad(head.objective)
+        self._finite.note(head.objective, self.epoch, self.step)
         self.version += 1
 
     def state(self) -> State:
@@ -197,10 +196,9 @@ class Trainer:
         BenchError
             The weights are no longer numbers: what is stored stays the last good state.
         """
-        self._need_finite()
+        self._finite.need_finite()
         network = network_state(self.network)
-        if not all(np.isfinite(value).all() for value in network.values()):
-            raise self._diverged("a weight is not a number", self.epoch, self.step)
+        self._finite.need_finite_weights(network, "a weight", self.epoch, self.step)
         arrays = {f"network.{name}": value for name, value in network.items()}
         arrays |= {f"rows.{name}": value for name, value in self.rows.state().items()}
         arrays |= {f"optimiser.{n}": value for n, value in optimiser_state(self._optimiser).items()}
@@ -208,7 +206,7 @@ class Trainer:
         place = (self.epoch, self.step, self.encoder.micro_batch)
         arrays["place"] = np.array(place, dtype=np.int64)
         arrays["total"] = self._total.cpu().numpy().copy()
-        self._checkpoint = (self.epoch, self.step)
+        self._finite.checkpointed(self.epoch, self.step)
         return arrays
 
     def load(self, state: State) -> None:
@@ -219,7 +217,7 @@ class Trainer:
         self._average.load(part_of(state, "average."))
         self.epoch, self.step, self.encoder.micro_batch = (int(n) for n in state["place"])
         self._total.copy_(torch.from_numpy(np.asarray(state["total"])))
-        self._checkpoint = (self.epoch, self.step)
+        self._finite.checkpointed(self.epoch, self.step)
         self.version += 1
 
     def evaluated(self) -> tuple[Backbone, Tensor]:
@@ -256,28 +254,6 @@ class Trainer:
         ]
         kind = torch.optim.Adam if self._settings.optimiser == "adam" else torch.optim.AdamW
         return kind(groups, lr=self._settings.learning_rate, fused=True)
-
-    def _note_bad(self, objective: Tensor) -> None:
-        """Note, on the device, the first step whose loss is not finite."""
-        bad = ~torch.isfinite(objective) & (self._bad_step < 0)
-        self._bad_step.masked_fill_(bad, self.epoch * self.steps + self.step)
-
-    def _need_finite(self) -> None:
-        bad = int(self._bad_step)
-        if bad >= 0:
-            raise self._diverged("the loss is not a number", *divmod(bad, self.steps))
-
-    def _diverged(self, what: str, epoch: int, step: int) -> BenchError:
-        kept = "no checkpoint was written before"
-        if self._checkpoint is not None:
-            kept = (
-                f"the last good checkpoint is of epoch {self._checkpoint[0] + 1}, before its step "
-                f"{self._checkpoint[1] + 1}"
-            )
-        return BenchError(
-            f"dvbpr: {what} in step {step + 1} of {self.steps} of epoch {epoch + 1}; {kept}; a "
-            "smaller learning_rate or precision=float32 often helps"
-        )
 
 
 class _Head:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.errors import BenchError
-from bench.recommender import State
+from bench.recommender import State, part_of
 from bench.rng import child_seed
 from dvbpr.backbones import Backbone, build_backbone
 from dvbpr.presets import Settings
@@ -20,7 +20,6 @@ __all__ = [
     "load_optimiser",
     "network_state",
     "optimiser_state",
-    "part_of",
     "start_network",
 ]
 
@@ -158,8 +157,3 @@ def load_optimiser(optimiser: torch.optim.Optimizer, state: State) -> None:
 
 def _parameters(optimiser: torch.optim.Optimizer) -> list[nn.Parameter]:
     return [p for group in optimiser.param_groups for p in group["params"]]
-
-
-def part_of(arrays: State, prefix: str) -> State:
-    """Give the arrays whose names begin with `prefix`, which is left out of them."""
-    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}

@@ -7,6 +7,7 @@ import click
 
 from bench.cli.designing import check_scores_images, design_options, load_models, made
 from bench.cli.options import data_option, plugin_option, results_option
+from bench.errors import BenchError
 
 if TYPE_CHECKING:
     from bench.datasets.dataset import Dataset
@@ -75,7 +76,6 @@ def design(
 
     from bench.datasets.library import default_data_dir, find
     from bench.device import available_threads, resolve_device
-    from bench.errors import BenchError
     from bench.evaluation.retrieval import retrieve
     from bench.generator import DesignOptions
     from bench.recommender import FactorRecommender
@@ -130,7 +130,6 @@ def design(
 def _of_test_item(dataset: "Dataset", user: int) -> int:
     """Give the category of the user's test item, as the paper's trials do."""
     from bench.datasets.dataset import NO_ITEM
-    from bench.errors import BenchError
 
     categories, item = dataset.training.categories, int(dataset.test[user])
     if categories is None:

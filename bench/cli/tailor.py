@@ -7,6 +7,7 @@ import click
 
 from bench.cli.designing import check_scores_images, design_options, load_models, made
 from bench.cli.options import data_option, plugin_option, results_option
+from bench.errors import BenchError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -134,8 +135,6 @@ def tailor(
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    from bench.errors import BenchError
-
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
@@ -144,8 +143,6 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 def _check_source(item_id: str | None, image: Path | None, category: str | None) -> None:
     """See that there is one image, and that its category is known from one place."""
-    from bench.errors import BenchError
-
     if (item_id is None) == (image is None):
         raise BenchError("say what to tailor: either --item ID or --image FILE")
     if image is not None and category is None:
@@ -160,8 +157,8 @@ def _prototype(
     """Give the image's name, its category's number, and its pixels."""
     import numpy as np
 
+    from bench.datasets.decoding import flaw_of
     from bench.datasets.photograph import read_photograph
-    from bench.errors import BenchError
     from bench.report.recommendations import find_category, find_item
 
     if image is not None:
@@ -179,8 +176,7 @@ def _prototype(
     try:
         pixels = np.array(training.images.decoded(item))
     except Exception as error:  # Pillow's decoders raise what they please
-        flaw = " ".join(str(error).split()) or type(error).__name__
         raise BenchError(
-            f"{dataset.name}: the image of item {item_id} cannot be decoded ({flaw})"
+            f"{dataset.name}: the image of item {item_id} cannot be decoded ({flaw_of(error)})"
         ) from error
     return f"item {item_id}", int(training.categories[item]), pixels

@@ -12,7 +12,7 @@ from bench.datasets.batches import batches_of
 from bench.datasets.jpeg import mode_of_sound_jpeg
 from bench.device import available_threads
 
-__all__ = ["Decoded", "decode_all", "try_to_decode"]
+__all__ = ["Decoded", "decode_all", "flaw_of", "try_to_decode"]
 
 # What one thread is given at a time; a few such chunks are all that lies in memory.
 _CHUNK_IMAGES = 64
@@ -61,11 +61,15 @@ def try_to_decode(content: bytes) -> Decoded:
     # Pillow's decoders raise what they please: OSError, SyntaxError, ValueError, struct.error,
     # DecompressionBombError; whichever it is, the image cannot be decoded.
     except Exception as error:
-        text = " ".join(str(error).split()) or type(error).__name__
-        if "cannot identify" in text:  # it goes on to name the buffer's address
-            text = "no image format that is known"
-        return Decoded(kind, mode, text)
+        return Decoded(kind, mode, flaw_of(error))
     return Decoded(kind, mode)
+
+
+def flaw_of(error: Exception) -> str:
+    """Say on one line what Pillow found wrong with an image."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    # It goes on to name the buffer's address.
+    return "no image format that is known" if "cannot identify" in text else text
 
 
 def decode_all(contents: Iterable[bytes]) -> Iterator[tuple[bytes, Decoded]]:

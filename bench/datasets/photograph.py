@@ -34,6 +34,8 @@ def read_photograph(path: Path) -> npt.NDArray[np.uint8]:
 
     from PIL import Image, ImageOps
 
+    from bench.datasets.decoding import flaw_of
+
     with user_io_errors("read the photograph", path):
         content = path.read_bytes()
     try:
@@ -53,7 +55,4 @@ def read_photograph(path: Path) -> npt.NDArray[np.uint8]:
     # Pillow's decoders raise what they please: OSError, SyntaxError, ValueError, struct.error;
     # whichever it is, the image cannot be decoded.
     except Exception as error:
-        flaw = " ".join(str(error).split()) or type(error).__name__
-        if "cannot identify" in flaw:  # it goes on to name the buffer's address
-            flaw = "no image format that is known"
-        raise BenchError(f"{path}: the photograph cannot be decoded ({flaw})") from error
+        raise BenchError(f"{path}: the photograph cannot be decoded ({flaw_of(error)})") from error

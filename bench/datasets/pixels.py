@@ -76,6 +76,8 @@ def decode_into(
     """
     from PIL import Image
 
+    from bench.datasets.decoding import flaw_of
+
     size = out.shape[1:3]
     for row, item in enumerate(items):
         try:
@@ -86,10 +88,7 @@ def decode_into(
         # Pillow's decoders raise what they please: OSError, SyntaxError, ValueError, struct.error;
         # whichever it is, the image cannot be decoded.
         except Exception as error:
-            flaw = " ".join(str(error).split()) or type(error).__name__
-            if "cannot identify" in flaw:
-                flaw = "no image format that is known"
             raise BenchError(
                 f"{name}: the image of item {int(item)} (rows from 0) cannot be decoded "
-                f"({flaw}); replace the image and import the data set again"
+                f"({flaw_of(error)}); replace the image and import the data set again"
             ) from error

@@ -15,7 +15,7 @@ import numpy as np
 from bench.files import atomic_write_bytes
 from bench.recommender import State
 
-__all__ = ["Checkpoint", "part_of"]
+__all__ = ["Checkpoint"]
 
 _log = logging.getLogger(__name__)
 
@@ -72,8 +72,3 @@ class Checkpoint:
     def forget(self) -> None:
         """Remove the folder: what it is for is stored."""
         shutil.rmtree(self.path.parent, ignore_errors=True)
-
-
-def part_of(arrays: State, prefix: str) -> State:
-    """Give the arrays whose names begin with `prefix`, which is left out of them."""
-    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from bench.datasets.dataset import TrainingSet
 from bench.errors import BenchError
-from bench.experiment.store import curve_csv
+from bench.experiment.store import curve_csv, key_hash, read_json
 from bench.files import atomic_folder, atomic_write_json, sha256_of_arrays
 
 __all__ = [
@@ -159,12 +159,12 @@ class GeneratorStore:
 
     def folder(self, key: GeneratorKey) -> Path:
         """Say where a trained generator lies."""
-        name = f"seed{key.seed}-{_key_hash(key)}"
+        name = f"seed{key.seed}-{key_hash(key)}"
         return self.root / "generators" / key.dataset / key.generator / name
 
     def unfinished(self, key: GeneratorKey) -> Path:
         """Say where the checkpoint of a training that has not ended lies."""
-        return self.root / "unfinished" / _key_hash(key)
+        return self.root / "unfinished" / key_hash(key)
 
     def find(self, key: GeneratorKey) -> StoredGenerator | None:
         """Give the stored generator of this key, or None."""
@@ -219,15 +219,6 @@ def images_hash(dataset: TrainingSet) -> str:
     return digest.hexdigest()
 
 
-def _key_hash(key: GeneratorKey) -> str:
-    text = json.dumps(asdict(key), sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
 def _read(folder: Path) -> StoredGenerator:
     path = folder / "result.json"
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BenchError(f"{path}: cannot be read ({error}); remove the folder") from None
-    return StoredGenerator(folder, GeneratorRecord.from_json(value, where=str(path)))
+    return StoredGenerator(folder, GeneratorRecord.from_json(read_json(path), where=str(path)))

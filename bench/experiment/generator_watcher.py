@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from bench.errors import BenchError
-from bench.experiment.checkpoint import Checkpoint, part_of
+from bench.experiment.checkpoint import Checkpoint
 from bench.experiment.sample_page import write_page
 from bench.generator import Generator
 from bench.progress import Progress
-from bench.recommender import State
+from bench.recommender import State, part_of
 from bench.rng import child_generator
 
 __all__ = ["GeneratorWatcher"]

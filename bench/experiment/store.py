@@ -18,7 +18,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,13 +28,16 @@ from bench.errors import BenchError
 from bench.experiment.record import CellKey, CellRecord, PerUser
 from bench.files import atomic_folder, atomic_write_json
 
-__all__ = ["ResultStore", "StoredCell", "curve_csv", "key_hash"]
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+__all__ = ["ResultStore", "StoredCell", "curve_csv", "key_hash", "read_json"]
 
 _log = logging.getLogger(__name__)
 
 
-def key_hash(key: CellKey) -> str:
-    """Hash a cell's key: 16 hexadecimal digits, the same in every process."""
+def key_hash(key: "DataclassInstance") -> str:
+    """Hash the key of something stored: 16 hexadecimal digits, the same in every process."""
     text = json.dumps(dataclasses.asdict(key), sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -178,12 +181,23 @@ def curve_csv(history: Sequence[Mapping[str, Any]]) -> str:
     return out.getvalue()
 
 
-def _read_record(folder: Path) -> CellRecord:
-    path = folder / "result.json"
+def read_json(path: Path) -> Any:
+    """Read what a record was stored as.
+
+    Raises
+    ------
+    BenchError
+        The file is missing or damaged.
+    """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BenchError(f"{path}: cannot be read ({error}); remove the folder") from None
+
+
+def _read_record(folder: Path) -> CellRecord:
+    path = folder / "result.json"
+    value = read_json(path)
     if not isinstance(value, dict):
         raise BenchError(f"{path}: not a result record; remove the folder")
     return CellRecord.from_json(value, where=str(path))

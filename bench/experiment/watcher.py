@@ -14,9 +14,9 @@ from bench.datasets.dataset import Dataset
 from bench.errors import BenchError
 from bench.evaluation.auc import mean_auc
 from bench.evaluation.counts import count_ranks
-from bench.experiment.checkpoint import Checkpoint, part_of
+from bench.experiment.checkpoint import Checkpoint
 from bench.progress import Progress
-from bench.recommender import Recommender, State
+from bench.recommender import Recommender, State, part_of
 
 __all__ = ["Watcher"]
 

@@ -1,8 +1,6 @@
 """The record of Table IV's experiment: what was asked, what was made, what the judge made of it."""
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
@@ -16,7 +14,6 @@ __all__ = [
     "GenerationKey",
     "Judged",
     "Source",
-    "designs_hash",
 ]
 
 GENERATION_SCHEMA_VERSION = 1
@@ -61,12 +58,6 @@ class GenerationKey:
     device: str
     threads: int
     version: str
-
-
-def designs_hash(key: GenerationKey) -> str:
-    """Hash a key: 16 hexadecimal digits, the same in every process."""
-    text = json.dumps(asdict(key), sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, kw_only=True)

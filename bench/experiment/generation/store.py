@@ -12,7 +12,6 @@
 <root>/unfinished/<key hash>/   parts of an experiment that has not ended
 """
 
-import json
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,12 +19,8 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.experiment.generation.parts import Arrays, Parts, load_arrays, save_arrays
-from bench.experiment.generation.record import (
-    DesignsRecord,
-    GenerationKey,
-    Judged,
-    designs_hash,
-)
+from bench.experiment.generation.record import DesignsRecord, GenerationKey, Judged
+from bench.experiment.store import key_hash, read_json
 from bench.files import atomic_folder, atomic_write_json
 
 __all__ = ["GenerationStore", "StoredDesigns"]
@@ -58,7 +53,7 @@ class StoredDesigns:
         found = {}
         for path in sorted(self.folder.glob("judged-*.json")):
             try:
-                judged = Judged.from_json(_read(path), where=str(path))
+                judged = Judged.from_json(read_json(path), where=str(path))
             except BenchError as error:
                 _log.warning("skipped: %s", error)
             else:
@@ -78,24 +73,24 @@ class GenerationStore:
 
     def folder(self, key: GenerationKey) -> Path:
         """Say where a set of designs lies."""
-        return self.root / "designs" / key.dataset / f"seed{key.seed}-{designs_hash(key)}"
+        return self.root / "designs" / key.dataset / f"seed{key.seed}-{key_hash(key)}"
 
     def parts(self, key: GenerationKey) -> Parts:
         """Give what is made already of an unfinished one."""
-        return Parts(self.root / "unfinished" / designs_hash(key))
+        return Parts(self.root / "unfinished" / key_hash(key))
 
     def find(self, key: GenerationKey) -> StoredDesigns | None:
         """Give the stored set, or None."""
         path = self.folder(key) / "designs.json"
         if not path.is_file():
             return None
-        return StoredDesigns(path.parent, DesignsRecord.from_json(_read(path), where=str(path)))
+        return StoredDesigns(path.parent, DesignsRecord.from_json(read_json(path), where=str(path)))
 
     def all(self, dataset: str | None = None) -> Iterator[StoredDesigns]:
         """Go through all sets, of one data set or of all; what cannot be read is skipped."""
         for path in sorted((self.root / "designs").glob(f"{dataset or '*'}/seed*/designs.json")):
             try:
-                record = DesignsRecord.from_json(_read(path), where=str(path))
+                record = DesignsRecord.from_json(read_json(path), where=str(path))
             except BenchError as error:
                 _log.warning("skipped: %s", error)
             else:
@@ -110,10 +105,3 @@ class GenerationStore:
             atomic_write_json(temporary / "designs.json", record.to_json())
         self.parts(record.key).forget()
         return StoredDesigns(folder, record)
-
-
-def _read(path: Path) -> object:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BenchError(f"{path}: cannot be read ({error}); remove the folder") from None
