@@ -20,7 +20,14 @@ from bench.evaluation.image_distance import (
 )
 from bench.evaluation.quality import Distances, Quality, judged_distances, judged_quality
 from bench.evaluation.ranking import CUTOFFS, Metric, mrr, ndcg_at_k, ranking_metrics, recall_at_k
-from bench.evaluation.significance import Interval, bootstrap_difference, bootstrap_mean
+from bench.evaluation.significance import (
+    Interval,
+    bootstrap_difference,
+    bootstrap_mean,
+    holm,
+    randomisation_p,
+    wilcoxon_p,
+)
 from bench.evaluation.similarity import Diversity, SsimOptions, opposite_mean_ssim, ssim
 
 __all__ = [
@@ -48,6 +55,7 @@ __all__ = [
     "count_sampled",
     "count_scores",
     "frechet_distance",
+    "holm",
     "inception_score",
     "judged_distances",
     "judged_quality",
@@ -57,7 +65,9 @@ __all__ = [
     "mrr",
     "ndcg_at_k",
     "opposite_mean_ssim",
+    "randomisation_p",
     "ranking_metrics",
     "recall_at_k",
     "ssim",
+    "wilcoxon_p",
 ]

@@ -34,6 +34,7 @@ __all__ = [
     "collect",
     "difference",
     "estimate",
+    "user_values",
 ]
 
 Setting = Literal["all", "cold"]
@@ -198,7 +199,7 @@ def estimate(
     Estimate | None
         None without a finished cell, or without a user in this setting.
     """
-    values = _values(entry, setting, metric, ties)
+    values = user_values(entry, setting, metric, ties)
     if values is None:
         return None
     means = values.mean(axis=1)
@@ -218,24 +219,23 @@ def difference(
 
     Each user's value is averaged over the entry's seeds first; None where either has no value.
     """
-    values = _values(entry, setting, metric, ties)
-    others = _values(other, setting, metric, ties)
+    values = user_values(entry, setting, metric, ties)
+    others = user_values(other, setting, metric, ties)
     if values is None or others is None:
         return None
     rng = child_generator(0, "report", "bootstrap", "difference", setting)
     return bootstrap_difference(values.mean(axis=0), others.mean(axis=0), rng=rng)
 
 
-def _ordered(names: Iterable[str]) -> list[str]:
-    """Put the paper's recommenders first, in its order; others follow by name."""
-    order = [column.recommender for column in load_published().columns]
-    return sorted(names, key=lambda n: (order.index(n) if n in order else len(order), n))
-
-
-def _values(
+def user_values(
     entry: Entry, setting: Setting, metric: str, ties: Ties
 ) -> npt.NDArray[np.float64] | None:
-    """Give a metric per seed and user of a setting, float64 (S, n); None without any."""
+    """Give a metric per seed and user of a setting.
+
+    Returns
+    -------
+    float64 (n_seeds, n_users), or None without a finished cell or a user in this setting.
+    """
     if not entry.runs:
         return None
     first = entry.runs[0].counts
@@ -245,6 +245,12 @@ def _values(
     if not chosen.any():
         return None
     return np.stack([_per_user(run.counts, metric, ties)[chosen] for run in entry.runs])
+
+
+def _ordered(names: Iterable[str]) -> list[str]:
+    """Put the paper's recommenders first, in its order; others follow by name."""
+    order = [column.recommender for column in load_published().columns]
+    return sorted(names, key=lambda n: (order.index(n) if n in order else len(order), n))
 
 
 def _per_user(counts: PerUser, metric: str, ties: Ties) -> npt.NDArray[np.float64]:

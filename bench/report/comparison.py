@@ -1,12 +1,12 @@
 """How Table III is put together: one row per data set and setting, one column per recommender."""
 
 import math
-import string
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.evaluation.auc import Ties
 from bench.report.aggregate import METRICS, Block, Estimate, Setting, difference, estimate
+from bench.report.columns import block_facts, column_labels, column_letters, place_facts
 from bench.report.foot import is_other_item_set, table3_foot
 from bench.report.layout import DASH, Cell, Column, Notes, Row, Table
 from bench.report.published import OTHER_ITEM_SET, Published
@@ -39,7 +39,7 @@ class Comparison:
         self.metric = metric
         self.settings = settings
         self.notes = Notes()
-        self.letters = _letters(blocks, published)
+        self.letters = column_letters(blocks, published)
         self.compared = _compared(blocks)
         self.has_oracle = metric == "auc" and any(b.facts.get("oracle_auc") for b in blocks)
         self.tidy: list[dict[str, Any]] = []
@@ -71,12 +71,12 @@ class Comparison:
                 "metric": self.metric,
                 "ties": self.ties,
                 "improvements": self.gains,
-                "datasets": [_block_facts(block) for block in self.blocks],
+                "datasets": [block_facts(block) for block in self.blocks],
             },
         )
 
     def _columns(self) -> tuple[Column, ...]:
-        labels = _labels(self.blocks)
+        labels = column_labels(self.blocks)
         return (
             Column("Dataset", align="left"),
             Column("Setting", align="left"),
@@ -210,7 +210,7 @@ class Comparison:
         return None
 
     def _label(self, name: str) -> str:
-        labels = _labels(self.blocks)
+        labels = column_labels(self.blocks)
         published = {column.recommender: column.label for column in self.published.columns}
         return labels.get(name) or published.get(name, name)
 
@@ -232,12 +232,7 @@ class Comparison:
 
     def _place(self, block: Block, setting: Setting, name: str, label: str) -> dict[str, Any]:
         return {
-            "dataset": block.dataset,
-            "title": block.title,
-            "data_hash": block.data_hash,
-            "split_hash": block.split_hash,
-            "sampled": block.sampled,
-            "drop_repeats": block.drop_repeats,
+            **place_facts(block),
             "setting": setting,
             "recommender": name,
             "label": label,
@@ -293,64 +288,7 @@ def _same(value: float, other: float) -> bool:
     return math.isclose(value, other, rel_tol=1e-12, abs_tol=1e-15)
 
 
-def _letters(blocks: Sequence[Block], published: Published) -> dict[str, str]:
-    """Give the shown recommenders letters: the paper's keep theirs, others follow (i), (j)."""
-    present = {name for block in blocks for name in block.entries}
-    letters = {
-        column.recommender: column.letter
-        for column in published.columns
-        if column.recommender in present
-    }
-    for number, name in enumerate(sorted(present - letters.keys())):
-        letters[name] = _letter(len(published.columns) + number)
-    return letters
-
-
-def _letter(index: int) -> str:
-    """Count a, b, ..., z, aa, ab, ..."""
-    text = ""
-    index += 1
-    while index:
-        index, rest = divmod(index - 1, 26)
-        text = string.ascii_lowercase[rest] + text
-    return text
-
-
-def _labels(blocks: Sequence[Block]) -> dict[str, str]:
-    """Name the columns; where two recommenders bear one label, their names tell them apart."""
-    labels = {name: entry.label for block in blocks for name, entry in block.entries.items()}
-    shared = [label for label in labels.values() if list(labels.values()).count(label) > 1]
-    return {
-        name: f"{label} [{name}]" if label in shared else label for name, label in labels.items()
-    }
-
-
 def _compared(blocks: Sequence[Block]) -> str | None:
     """Choose whose improvement is shown: DVBPR's as in the paper, else VBPR's, else nobody's."""
     finished = {name for b in blocks for name, entry in b.entries.items() if entry.runs}
     return next((name for name in ("dvbpr", "vbpr") if name in finished), None)
-
-
-def _block_facts(block: Block) -> dict[str, Any]:
-    return {
-        "dataset": block.dataset,
-        "title": block.title,
-        "data_hash": block.data_hash,
-        "split_hash": block.split_hash,
-        "sampled": block.sampled,
-        "drop_repeats": block.drop_repeats,
-        "facts": dict(block.facts),
-        "recommenders": {
-            name: {
-                "label": entry.label,
-                "version": entry.newest.key.recommender_version,
-                "params": dict(entry.newest.key.params),
-                "deterministic": entry.newest.key.deterministic,
-                "protocol": dict(entry.newest.key.protocol),
-                "provenance": dict(entry.newest.provenance),
-                "seeds": list(entry.seeds),
-                "failures": list(entry.failures),
-            }
-            for name, entry in block.entries.items()
-        },
-    }

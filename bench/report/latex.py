@@ -53,6 +53,7 @@ _SPECIAL = {
     "ł": r"\l{}",
     "Ł": r"\L{}",
     "\N{LATIN SMALL LETTER DOTLESS I}": r"\i{}",
+    "†": r"$\dagger$",
     "®": r"\textregistered{}",
     "©": r"\copyright{}",
     "™": r"\texttrademark{}",
@@ -189,7 +190,10 @@ def _value(cell: Cell) -> str:
         text = re.sub(r"^-(?=\d)", "$-$", text)
     if cell.best:
         text = f"\\textbf{{{text}}}"
-    return text if cell.note is None else f"{text}\\textsuperscript{{{cell.note}}}"
+    raised = [escape(cell.mark)] if cell.mark else []
+    if cell.note is not None:
+        raised.append(str(cell.note))
+    return f"{text}\\textsuperscript{{{','.join(raised)}}}" if raised else text
 
 
 def _foot(table: Table) -> list[str]:

@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["DASH", "Cell", "Column", "Notes", "Row", "Table"]
+__all__ = ["DASH", "NOT_LOWER", "Cell", "Column", "Notes", "Row", "Table"]
 
 DASH = "\N{EN DASH}"
 """Stands where there is no value; a numbered note says why."""
+
+NOT_LOWER = "†"
+"""Marks a value that is not significantly lower than the best of its row."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +27,15 @@ class Cell:
         Whether it is the best of its row.
     note
         Number of the note that explains it, from 1.
+    mark
+        A sign beside the value that the foot explains, as `NOT_LOWER`.
     """
 
     text: str
     details: tuple[str, ...] = ()
     best: bool = False
     note: int | None = None
+    mark: str = ""
 
 
 @dataclass(frozen=True)

@@ -135,14 +135,14 @@ def _headings(table: Table) -> list[list[str]]:
 def _line(cell: Cell, depth: int, *, styled: bool) -> str:
     if depth:
         return cell.details[depth - 1] if depth <= len(cell.details) else ""
-    text = _plain(cell.text) + _mark(cell)
+    # In front, so that digits stay in line under right alignment.
+    text = cell.mark + _plain(cell.text) + _note(cell)
     if not cell.best:
         return text
-    # In front, so that digits stay in line under right alignment.
     return f"{_BOLD}{text}{_PLAIN}" if styled else f"*{text}"
 
 
-def _mark(cell: Cell) -> str:
+def _note(cell: Cell) -> str:
     return "" if cell.note is None else f" [{cell.note}]"
 
 
@@ -159,7 +159,7 @@ def _markdown(text: str) -> str:
 
 
 def _markdown_cell(cell: Cell) -> str:
-    text = _markdown(cell.text + _mark(cell))
+    text = _markdown(cell.text + cell.mark + _note(cell))
     if cell.best:
         text = f"**{text}**"
     return "<br>".join([text, *map(_markdown, cell.details)])
