@@ -193,12 +193,12 @@ def randomisation_p(
     for start in range(0, n_draws, size):
         numbers = np.arange(start, min(start + size, n_draws))
         if exact:
-            minus = (numbers[:, np.newaxis] >> np.arange(n_users)) & 1
+            minus = ((numbers[:, np.newaxis] >> np.arange(n_users)) & 1).astype(np.float64)
         else:
             # A random bit per sign is an eighth of a byte to draw.
             drawn = rng.integers(0, 256, size=(len(numbers), -(-n_users // 8)), dtype=np.uint8)
-            minus = np.unpackbits(drawn, axis=1, count=n_users)
-        flipped = sums - 2 * (minus.astype(np.float64) @ rounded.T)
+            minus = np.unpackbits(drawn, axis=1, count=n_users).astype(np.float64)
+        flipped = sums - 2 * (minus @ rounded.T)
         n_extreme += (np.abs(flipped) >= least).sum(axis=0)
     found: npt.NDArray[np.float64] = (
         n_extreme / n_draws if exact else (1 + n_extreme) / (1 + n_draws)
@@ -207,7 +207,7 @@ def randomisation_p(
 
 
 def holm(p_values: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Adjust the p-values of a family of tests so that `adjusted <= level` keeps the family's level.
+    """Adjust the p-values of a family of tests: `adjusted <= level` keeps the family's level.
 
     The chance of one or more false differences among all tests of the family stays below the
     level, however the tests depend on each other.

@@ -101,6 +101,7 @@ def run_cell(
                 watcher.restore_best()
                 fit_seconds = time.perf_counter() - started
                 fit_seconds -= watcher.validation_seconds - watcher.validation_seconds_before
+                fit_seconds += watcher.seconds_before
                 started = time.perf_counter()
                 validation, test = _count(recommender, dataset, options)
                 evaluation_seconds = time.perf_counter() - started
@@ -132,6 +133,7 @@ def run_cell(
         evaluation_seconds=evaluation_seconds,
         peak_memory_bytes=peak.n_bytes,
         peak_memory_scope=peak.scope,
+        peak_gpu_memory_bytes=peak.n_gpu_bytes,
         provenance=provenance
         | {
             "finished_at": utc_now(),

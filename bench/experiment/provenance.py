@@ -154,10 +154,19 @@ def _git_state() -> str | None:
 
 @dataclass
 class PeakMemory:
-    """Peak resident memory of this process; the numbers are there once the block has ended."""
+    """Peak resident memory of this process; the numbers are there once the block has ended.
+
+    Attributes
+    ----------
+    n_bytes, scope
+        Resident memory, and since when its peak counts.
+    n_gpu_bytes
+        What PyTorch had allocated on one GPU; None where it has used none.
+    """
 
     n_bytes: int = 0
     scope: str = ""
+    n_gpu_bytes: int | None = None
 
 
 @contextmanager
@@ -173,10 +182,22 @@ def measured_peak_memory() -> Iterator[PeakMemory]:
         peak.scope = "cell"
     except OSError:
         peak.scope = "process since start"
+    if (cuda := _cuda_in_use()) is not None:
+        for device in range(cuda.device_count()):
+            cuda.reset_peak_memory_stats(device)
     try:
         yield peak
     finally:
         peak.n_bytes = _peak_resident_bytes(since_reset=peak.scope == "cell")
+        if (cuda := _cuda_in_use()) is not None:
+            allocated = [cuda.max_memory_allocated(k) for k in range(cuda.device_count())]
+            peak.n_gpu_bytes = max(allocated, default=0) or None
+
+
+def _cuda_in_use() -> Any:
+    """Give `torch.cuda` if this process has a GPU open, else None; nothing is imported for it."""
+    torch = sys.modules.get("torch")
+    return torch.cuda if torch is not None and torch.cuda.is_initialized() else None
 
 
 def _peak_resident_bytes(*, since_reset: bool) -> int:

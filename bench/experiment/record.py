@@ -81,10 +81,14 @@ class CellRecord:
         training examples (images) per second, and `seconds`, the fit's time until then without
         validation.
     fit_seconds, evaluation_seconds
-        Wall time; the watcher's validation is part of neither: it is `validation_seconds`. Of a fit
-        that was resumed, the time since then.
+        Wall time; the watcher's validation is part of neither: it is `validation_seconds`. A fit
+        that was resumed counts what led to the checkpoint and what came after.
     peak_memory_bytes
-        Peak resident memory while the cell ran; see `peak_memory_scope`.
+        Peak resident memory of the process while the cell ran, what it held before included;
+        `peak_memory_scope` is "cell", or "process since start" where no less can be measured.
+    peak_gpu_memory_bytes
+        Peak of what PyTorch had allocated on one GPU while the cell ran; None where no GPU was
+        used (and in records made before this was measured).
     provenance
         Versions, git state, hardware, threads, device, time of day; `device_used` and `repeatable`
         as the recommender says, see `bench.recommender.Recommender`.
@@ -112,6 +116,7 @@ class CellRecord:
     provenance: Mapping[str, Any]
     error: str | None
     best_is_last: bool = False
+    peak_gpu_memory_bytes: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Give the record as plain containers."""

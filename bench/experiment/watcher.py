@@ -66,12 +66,12 @@ class Watcher:
         )
         self._unsaved: _Snapshot | None = None
         self._started = time.monotonic()
-        self._seconds_before = 0.0  # of fitting, in the process that was interrupted
         self._best_state: State | None = None
         self._best_auc = -math.inf
         self._best_epoch: int | None = None
         self._without_best = 0
         self.history: list[dict[str, Any]] = []
+        self.seconds_before = 0.0  # of fitting, in the process that was interrupted
         self.validation_seconds = 0.0
         self.validation_seconds_before = 0.0  # of these, in the process that was interrupted
 
@@ -153,7 +153,7 @@ class Watcher:
         self.history = notes["history"]
         self.validation_seconds = notes["validation_seconds"]
         self.validation_seconds_before = self.validation_seconds
-        self._seconds_before, self._started = notes["fit_seconds"], time.monotonic()
+        self.seconds_before, self._started = notes["fit_seconds"], time.monotonic()
         self._progress.advance(self.epochs)
         _log.info("%s goes on after epoch %d", self._recommender.name, self.epochs)
         return part_of(arrays, "training.")
@@ -166,7 +166,7 @@ class Watcher:
     def _fit_seconds(self) -> float:
         """Give the wall time of the fit so far, without validation and interruptions."""
         validated = self.validation_seconds - self.validation_seconds_before
-        return self._seconds_before + time.monotonic() - self._started - validated
+        return self.seconds_before + time.monotonic() - self._started - validated
 
     def _validate(self) -> float | None:
         started = time.perf_counter()

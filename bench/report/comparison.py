@@ -7,8 +7,11 @@ from typing import Any
 from bench.evaluation.auc import Ties
 from bench.report.aggregate import METRICS, Block, Estimate, Setting, difference, estimate
 from bench.report.columns import block_facts, column_labels, column_letters, place_facts
+from bench.report.cost import cost_facts, cost_of, cost_rows
 from bench.report.foot import is_other_item_set, table3_foot
-from bench.report.layout import DASH, Cell, Column, Notes, Row, Table
+from bench.report.layout import DASH, NOT_LOWER, Cell, Column, Notes, Row, Table
+from bench.report.missing import why_missing
+from bench.report.pairs import Pair, best_facts, compared_with_best
 from bench.report.published import OTHER_ITEM_SET, Published
 
 __all__ = ["Comparison", "improvement_percent"]
@@ -31,6 +34,8 @@ class Comparison:
         ci: bool,
         metric: str,
         settings: Mapping[str, Mapping[str, str]],
+        significance: bool = False,
+        cost: bool = False,
     ) -> None:
         self.blocks = blocks
         self.published = published
@@ -38,6 +43,8 @@ class Comparison:
         self.ci = ci
         self.metric = metric
         self.settings = settings
+        self.significance = significance
+        self.cost = cost
         self.notes = Notes()
         self.letters = column_letters(blocks, published)
         self.compared = _compared(blocks)
@@ -48,9 +55,11 @@ class Comparison:
     def build(self) -> Table:
         """Lay the table out."""
         label = METRICS[self.metric].label
-        rows = [
-            self._row(block, setting, title) for block in self.blocks for setting, title in SETTINGS
-        ]
+        rows: list[Row] = []
+        for block in self.blocks:
+            rows.extend(self._row(block, setting, title) for setting, title in SETTINGS)
+            if self.cost:
+                rows.extend(self._costs(block))
         return Table(
             name="table3",
             caption=f"Recommendation performance in terms of the {label} (higher is better).",
@@ -61,6 +70,8 @@ class Comparison:
                 metric=self.metric,
                 ties=self.ties,
                 ci=self.ci,
+                significance=self.significance,
+                cost=self.cost,
                 oracle=self.has_oracle,
                 published=self.published,
             ),
@@ -103,15 +114,23 @@ class Comparison:
         }
         found = {name: e for name, e in estimates.items() if e is not None}
         best = max((e.value for e in found.values()), default=math.nan)
+        pairs = self._against_best(block, setting, found)
         cells = []
         for name in self.letters:
             value = estimates.get(name)
             is_best = value is not None and _same(value.value, best)
-            reason = self._reason(block, name, value, setting)
-            cells.append(self._cell(value, reason, is_best=is_best))
+            reason = self._reason(block, name, setting, has_value=value is not None)
+            as_good = name in pairs and pairs[name].verdict == "not significant"
+            cells.append(self._cell(value, reason, is_best=is_best, as_good=as_good))
             self.tidy.append(
                 self._tidy(block, setting, name, value=value, reason=reason, is_best=is_best)
             )
+            if self.significance:
+                is_reference = bool(pairs) and name in found and name not in pairs
+                self.tidy[-1] |= best_facts(pairs.get(name), is_best=is_reference)
+            if self.cost:
+                entry = block.entries.get(name)
+                self.tidy[-1] |= cost_facts(None if entry is None else cost_of(entry))
         n_users = {e.n_users for e in found.values()}
         users = f"{n_users.pop():,}" if n_users else "0"
         first = setting == "all"
@@ -127,7 +146,28 @@ class Comparison:
             rule_above=first and block is not self.blocks[0],
         )
 
-    def _cell(self, value: Estimate | None, reason: str | None, *, is_best: bool) -> Cell:
+    def _against_best(
+        self, block: Block, setting: Setting, found: Mapping[str, Estimate]
+    ) -> dict[str, Pair]:
+        """Test each recommender against the best of the row; nothing unless it was asked for."""
+        if not self.significance or len(found) < 2:
+            return {}
+        best = max(found, key=lambda name: found[name].value)
+        return compared_with_best(
+            block, setting, list(found), best, metric=self.metric, ties=self.ties
+        )
+
+    def _costs(self, block: Block) -> list[Row]:
+        def dash(name: str) -> Cell:
+            reason = self._reason(block, name, "all", has_value=False)
+            return Cell(DASH, note=None if reason is None else self.notes.number(reason))
+
+        n_after = len(self._columns()) - 3 - len(self.letters)
+        return cost_rows(block, list(self.letters), dash, n_before=3, n_after=n_after)
+
+    def _cell(
+        self, value: Estimate | None, reason: str | None, *, is_best: bool, as_good: bool
+    ) -> Cell:
         note = None if reason is None else self.notes.number(reason)
         if value is None:
             return Cell(DASH, note=note)
@@ -136,7 +176,8 @@ class Comparison:
             details.append(f"±{value.sd:.4f}")
         if value.interval is not None:
             details.append("[{:.4f}, {:.4f}]".format(*value.interval))
-        return Cell(f"{value.value:.4f}", tuple(details), best=is_best, note=note)
+        mark = NOT_LOWER if as_good else ""
+        return Cell(f"{value.value:.4f}", tuple(details), best=is_best, note=note, mark=mark)
 
     def _oracle(self, block: Block, setting: Setting) -> tuple[Cell, ...]:
         if not self.has_oracle:
@@ -202,7 +243,7 @@ class Comparison:
             if name is None:
                 return "nothing else has a value"
             if name not in found:
-                reason = self._reason(block, name, None, setting) or "no value"
+                reason = self._reason(block, name, setting, has_value=False) or "no value"
                 label = self._label(name)
                 return reason if reason.startswith(label) else f"{label}: {reason}"
             if name == other and found[name].value == 0:
@@ -214,21 +255,8 @@ class Comparison:
         published = {column.recommender: column.label for column in self.published.columns}
         return labels.get(name) or published.get(name, name)
 
-    def _reason(
-        self, block: Block, name: str, value: Estimate | None, setting: Setting
-    ) -> str | None:
-        """Say why a cell is empty, or why it rests on fewer seeds than were run."""
-        entry = block.entries.get(name)
-        if entry is None:
-            chosen = [f"{key}={text}" for key, text in self.settings.get(name, {}).items()]
-            return f"not run with {', '.join(chosen)}" if chosen else "not run"
-        if not entry.runs:
-            return f"{entry.label} failed: " + "; ".join(entry.failures)
-        if value is None:
-            return "no user with a cold test item" if setting == "cold" else "no test user"
-        if entry.failures:
-            return f"{entry.label}: mean without " + "; ".join(entry.failures)
-        return None
+    def _reason(self, block: Block, name: str, setting: Setting, *, has_value: bool) -> str | None:
+        return why_missing(block, name, setting, self.settings, has_value=has_value)
 
     def _place(self, block: Block, setting: Setting, name: str, label: str) -> dict[str, Any]:
         return {

@@ -6,9 +6,12 @@ from bench.evaluation.auc import Ties
 from bench.experiment.plan import COLD_BELOW
 from bench.experiment.record import CellRecord
 from bench.report.aggregate import METRICS, Block, Entry, Setting, estimate
+from bench.report.cost import cost_lines
+from bench.report.layout import NOT_LOWER
 from bench.report.published import OTHER_ITEM_SET, Published
+from bench.report.variation import interval_line, marks_lines, sources_lines
 
-__all__ = ["is_other_item_set", "table3_foot"]
+__all__ = ["is_other_item_set", "made_how", "opening_lines", "table3_foot"]
 
 
 def table3_foot(
@@ -17,6 +20,8 @@ def table3_foot(
     metric: str,
     ties: Ties,
     ci: bool,
+    significance: bool,
+    cost: bool,
     oracle: bool,
     published: Published,
 ) -> tuple[str, ...]:
@@ -26,7 +31,7 @@ def table3_foot(
     ----------
     blocks
         What the table shows, in its order.
-    metric, ties, ci
+    metric, ties, ci, significance, cost
         As `bench.report.tables.table3` was called.
     oracle
         Whether the table has a column for the best possible value.
@@ -34,31 +39,23 @@ def table3_foot(
         The paper's tables and what is known of its data.
     """
     entries = [entry for block in blocks for entry in block.entries.values()]
-    lines = [
-        f"{METRICS[metric].label}: {_definition(metric)}; {_tie_rule(metric, ties)}.",
-        *_protocol(blocks),
-    ]
-    lines.append(
-        f"Cold Items: users whose test item has fewer than {COLD_BELOW} training interactions, "
-        "ranked against the same items as for All Items."
-    )
-    lines.extend(line for block in blocks for line in _block_lines(block, metric, ties))
-    lines.extend(_presets(entries))
-    lines.extend(entry.remark for entry in entries if entry.remark is not None)
+    lines = opening_lines(blocks, metric=metric, ties=ties)
+    lines.extend(sources_lines(entries, metric=metric, over_users=ci or significance))
     if ci:
         lines.append(
-            "Intervals: 95% percentile bootstrap over users; with several seeds, of each user's "
-            "mean over seeds. Below an improvement: of the difference (not in percent), the same "
+            f"{interval_line()} Below an improvement: of the difference (not in percent), the same "
             "users drawn for both; one without 0 in it is a difference at that level."
         )
-    if any(len(entry.runs) > 1 for entry in entries):
-        lines.append("±: standard deviation over seeds; the value above it is their mean.")
+    if significance:
+        lines.extend(marks_lines(NOT_LOWER))
+    if cost:
+        lines.extend(cost_lines(entries))
     if oracle:
         lines.append(
             "Oracle: the best AUC any recommender can reach, known where the suite drew the users' "
             "taste itself; a reference, not a competitor."
         )
-    lines.extend(_made_how(entries))
+    lines.extend(made_how(entries))
     if metric == "auc":
         lines.extend(line for block in blocks for line in _paper_lines(block, published))
     differing = dict.fromkeys(b.dataset for b in blocks if is_other_item_set(b, published))
@@ -68,10 +65,53 @@ def table3_foot(
     return tuple(lines)
 
 
+def opening_lines(blocks: Sequence[Block], *, metric: str, ties: Ties) -> list[str]:
+    """Say what was measured, how, on which data, with which seeds and configurations."""
+    entries = [entry for block in blocks for entry in block.entries.values()]
+    return [
+        f"{METRICS[metric].label}: {_definition(metric)}; {_tie_rule(metric, ties)}.",
+        *_protocol(blocks),
+        f"Cold Items: users whose test item has fewer than {COLD_BELOW} training interactions, "
+        "ranked against the same items as for All Items.",
+        *(line for block in blocks for line in _block_lines(block, metric, ties)),
+        *_presets(entries),
+        *(entry.remark for entry in entries if entry.remark is not None),
+    ]
+
+
 def is_other_item_set(block: Block, published: Published) -> bool:
     """Say whether a block of one of the paper's data sets rests on other users or items."""
     facts = block.facts
     return published.is_other_item_set(block.dataset, facts.get("n_users"), facts.get("n_items"))
+
+
+def made_how(entries: Sequence[Entry]) -> list[str]:
+    """Say with what: determinism, version, hardware; each once, however many cells share it."""
+    records = [run.record for entry in entries for run in entry.runs]
+    free = dict.fromkeys(r.label for r in records if not r.key.deterministic)
+    on_gpu = dict.fromkeys(
+        r.label for r in records if r.key.deterministic and not r.provenance.get("repeatable", True)
+    )
+    how = []
+    if free:
+        how.append(f"Not deterministic (libraries with several threads race): {', '.join(free)}.")
+    if on_gpu:
+        how.append(
+            f"Not repeatable to the last bit (a GPU adds in no fixed order): {', '.join(on_gpu)}."
+        )
+    if records and not how:
+        how.append("All fits were deterministic.")
+    made = [record.provenance for record in records]
+    versions = dict.fromkeys(str(p["suite_version"]) for p in made if "suite_version" in p)
+    machines = dict.fromkeys(
+        f"{p.get('cpu', 'unknown processor')}, device {p.get('device', 'unknown')}" for p in made
+    )
+    lines = how + _unconverged(records)
+    if made:
+        lines.append(
+            f"Made with dvbpr-bench {', '.join(versions) or 'unknown'} on {'; '.join(machines)}."
+        )
+    return lines
 
 
 def _paper_lines(block: Block, published: Published) -> list[str]:
@@ -223,35 +263,6 @@ def _seeds(entries: Iterable[Entry]) -> str:
         text = f"{len(seeds)} seeds ({numbers})" if len(seeds) > 1 else f"seed {numbers}"
         texts.append(text if len(groups) == 1 else f"{text} for {', '.join(labels)}")
     return f"fitted with {'; '.join(texts)}" if texts else "no fit finished"
-
-
-def _made_how(entries: Sequence[Entry]) -> list[str]:
-    """Say with what: determinism, version, hardware; each once, however many cells share it."""
-    records = [run.record for entry in entries for run in entry.runs]
-    free = dict.fromkeys(r.label for r in records if not r.key.deterministic)
-    on_gpu = dict.fromkeys(
-        r.label for r in records if r.key.deterministic and not r.provenance.get("repeatable", True)
-    )
-    how = []
-    if free:
-        how.append(f"Not deterministic (libraries with several threads race): {', '.join(free)}.")
-    if on_gpu:
-        how.append(
-            f"Not repeatable to the last bit (a GPU adds in no fixed order): {', '.join(on_gpu)}."
-        )
-    if records and not how:
-        how.append("All fits were deterministic.")
-    made = [record.provenance for record in records]
-    versions = dict.fromkeys(str(p["suite_version"]) for p in made if "suite_version" in p)
-    machines = dict.fromkeys(
-        f"{p.get('cpu', 'unknown processor')}, device {p.get('device', 'unknown')}" for p in made
-    )
-    lines = how + _unconverged(records)
-    if made:
-        lines.append(
-            f"Made with dvbpr-bench {', '.join(versions) or 'unknown'} on {'; '.join(machines)}."
-        )
-    return lines
 
 
 def _unconverged(records: Sequence[CellRecord]) -> list[str]:

@@ -7,13 +7,13 @@ from bench.errors import BenchError
 from bench.evaluation.auc import Ties
 from bench.experiment.record import CellRecord
 from bench.experiment.store import StoredCell
-from bench.report.aggregate import METRICS, collect
+from bench.report.aggregate import METRICS, Block, collect
 from bench.report.comparison import Comparison
 from bench.report.configurations import choose, made_at
 from bench.report.layout import Cell, Column, Row, Table
 from bench.report.published import OTHER_ITEM_SET, Published, load_published
 
-__all__ = ["table2", "table3"]
+__all__ = ["shown_blocks", "table2", "table3"]
 
 _COUNTS = ("n_users", "n_items", "n_interactions", "n_categories")
 
@@ -86,6 +86,8 @@ def table3(
     ci: bool = False,
     metric: str = "auc",
     settings: Mapping[str, Mapping[str, str]] | None = None,
+    significance: bool = False,
+    cost: bool = False,
 ) -> Table:
     """Lay out Table III: one recommender per column, All and Cold Items per data set.
 
@@ -104,6 +106,10 @@ def table3(
         "auc", "recall@5", "ndcg@10", "mrr", ...: a name in `bench.report.aggregate.METRICS`.
     settings
         Recommender to settings, as text: which configuration is shown where several are stored.
+    significance
+        Mark what is not significantly lower than the best of its row.
+    cost
+        Add rows of seconds, memory and device.
 
     Raises
     ------
@@ -111,16 +117,39 @@ def table3(
         No cells, an unknown metric, settings that no cell has, or cells of one block that
         were evaluated on different users.
     """
+    published = load_published()
+    made = Comparison(
+        shown_blocks(cells, metric=metric, settings=settings or {}),
+        published,
+        ties=ties,
+        ci=ci,
+        metric=metric,
+        settings=settings or {},
+        significance=significance,
+        cost=cost,
+    )
+    return made.build()
+
+
+def shown_blocks(
+    cells: Iterable[StoredCell], *, metric: str, settings: Mapping[str, Mapping[str, str]]
+) -> list[Block]:
+    """Join cells to blocks in the order of Table III: the paper's data sets first.
+
+    Raises
+    ------
+    BenchError
+        As `table3`.
+    """
     if metric not in METRICS:
         raise BenchError(f"unknown metric {metric!r}: choose one of {', '.join(METRICS)}")
     published = load_published()
     blocks = sorted(
-        collect(choose(list(cells), settings or {})),
+        collect(choose(list(cells), settings)),
         key=lambda b: (_dataset_order(b.dataset, published), b.dataset, b.title),
     )
     _require_any(blocks)
-    made = Comparison(blocks, published, ties=ties, ci=ci, metric=metric, settings=settings or {})
-    return made.build()
+    return blocks
 
 
 def _require_any(found: Collection[object]) -> None:
