@@ -21,6 +21,11 @@ __all__ = ["bench", "main"]
 VERBS = {
     "run": ("bench.cli.run", "run", "Fit, evaluate, design; print Tables II to IV, draw figures."),
     "table": ("bench.cli.table", "table", "Print a table from stored results, in any format."),
+    "compare": (
+        "bench.cli.compare",
+        "compare",
+        "Test whether stored recommenders differ, user by user.",
+    ),
     "figure": ("bench.cli.figure", "figure", "Draw one of Figures 3 to 6 from stored results."),
     "list": ("bench.cli.listing", "list_recommenders", "List recommenders and hyper-parameters."),
     "datasets": (

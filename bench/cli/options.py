@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 import click
 
+from bench.errors import BenchError
+
 __all__ = [
     "archive_options",
     "data_option",
@@ -13,6 +15,8 @@ __all__ = [
     "json_option",
     "plugin_option",
     "results_option",
+    "seed_options",
+    "seeds_of",
     "set_option",
     "split_names",
 ]
@@ -80,6 +84,36 @@ def archive_options(command: _Command) -> _Command:
     ):
         command = option(command)
     return command
+
+
+def seed_options(command: _Command) -> _Command:
+    """Add `--seed SEED`, repeatable, and `--seeds N`; `seeds_of` reads them."""
+    command = click.option(
+        "--seeds",
+        "n_seeds",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="The root seeds 0 to N - 1; tables show mean and standard deviation over them.",
+    )(command)
+    return click.option(
+        "--seed", "seeds", type=int, multiple=True, help="Root seed; repeatable.  [default: 0]"
+    )(command)
+
+
+def seeds_of(seeds: tuple[int, ...], n_seeds: int | None) -> tuple[int, ...]:
+    """Give the root seeds that `--seed` or `--seeds` name; seed 0 without either.
+
+    Raises
+    ------
+    BenchError
+        Both were given.
+    """
+    if seeds and n_seeds is not None:
+        raise BenchError(
+            f"--seed and --seeds exclude each other: --seeds {n_seeds} stands for "
+            f"{'--seed 0' if n_seeds == 1 else f'the seeds 0 to {n_seeds - 1}'}; leave one out"
+        )
+    return seeds or tuple(range(1 if n_seeds is None else n_seeds))
 
 
 def set_option(help_text: str) -> Callable[[_Command], _Command]:

@@ -13,6 +13,8 @@ from bench.cli.options import (
     data_option,
     plugin_option,
     results_option,
+    seed_options,
+    seeds_of,
     set_option,
     split_names,
 )
@@ -45,9 +47,7 @@ _log = logging.getLogger(__name__)
     metavar="NAMES",
     help="Recommenders, comma-separated.  [default: all that can run]",
 )
-@click.option(
-    "--seed", "seeds", type=int, multiple=True, help="Root seed; repeatable.  [default: 0]"
-)
+@seed_options
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--threads", type=int, default=None, help="Processor threads.  [default: all]")
 @click.option(
@@ -108,6 +108,7 @@ def run(
     datasets: tuple[str, ...],
     recommenders: tuple[str, ...],
     seeds: tuple[int, ...],
+    n_seeds: int | None,
     device: str,
     threads: int | None,
     deterministic: bool,
@@ -148,7 +149,7 @@ def run(
     from bench.registry import Registry
 
     options = RunOptions(
-        seeds=seeds or (0,),
+        seeds=seeds_of(seeds, n_seeds),
         device=device,
         threads=available_threads() if threads is None else threads,
         deterministic=deterministic,

@@ -1,7 +1,5 @@
 """`bench table`: Tables II to IV from stored results."""
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
@@ -9,42 +7,25 @@ import click
 from tabulate import tabulate
 
 from bench.cli.options import results_option, set_option
+from bench.cli.rendering import format_option, output_option, stored_cells, write_table
 from bench.errors import BenchError
 from bench.evaluation.auc import Ties
 from bench.experiment.generation.store import GenerationStore
 from bench.experiment.plan import parse_settings
-from bench.experiment.store import ResultStore, StoredCell
-from bench.files import atomic_write_bytes
+from bench.experiment.store import StoredCell
+from bench.report.against import table3_against_paper
 from bench.report.aggregate import METRICS, collect
 from bench.report.configurations import configurations, described
-from bench.report.latex import to_latex
-from bench.report.layout import Table
 from bench.report.shown_designs import Shown, choose_designs
 from bench.report.table4 import table4
 from bench.report.tables import table2, table3
-from bench.report.text import to_csv, to_json, to_markdown, to_text
 
 __all__ = ["stored_designs", "table"]
-
-_RENDERERS: dict[str, Callable[[Table], str]] = {
-    "text": to_text,
-    "markdown": to_markdown,
-    "latex": to_latex,
-    "csv": to_csv,
-    "json": to_json,
-}
 
 
 @click.command("table")
 @click.argument("number", type=click.Choice(["2", "3", "4"]))
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(list(_RENDERERS)),
-    default="text",
-    show_default=True,
-    help="How to write it; csv and json give unrounded values, one line per value.",
-)
+@format_option
 @click.option(
     "--dataset", "datasets", multiple=True, help="Only this data set; may be given several times."
 )
@@ -59,6 +40,21 @@ _RENDERERS: dict[str, Callable[[Table], str]] = {
     "--ci",
     is_flag=True,
     help="95% bootstrap intervals: table 3 over users, table 4 over trials.",
+)
+@click.option(
+    "--significance",
+    is_flag=True,
+    help="Table 3: mark what is not significantly lower than the best of its row.",
+)
+@click.option(
+    "--against",
+    type=click.Choice(["paper"]),
+    help="Table 3: each published AUC beside ours, with a verdict.",
+)
+@click.option(
+    "--cost",
+    is_flag=True,
+    help="Table 3: seconds, memory and device of the fits.",
 )
 @click.option(
     "--metric",
@@ -78,11 +74,7 @@ _RENDERERS: dict[str, Callable[[Table], str]] = {
     help="Table 3: list the stored configurations instead, the shown ones first.",
 )
 @results_option
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write to this file instead of the terminal.",
-)
+@output_option
 @click.pass_context
 def table(
     context: click.Context,
@@ -91,6 +83,9 @@ def table(
     datasets: tuple[str, ...],
     ties: Ties,
     ci: bool,
+    significance: bool,
+    against: str | None,
+    cost: bool,
     metric: str,
     settings: tuple[str, ...],
     list_only: bool,
@@ -105,19 +100,27 @@ def table(
     if number == "4":
         made = table4(stored_designs(results, datasets, settings), ci=ci)
     else:
-        cells = _stored(results, datasets)
+        cells = stored_cells(results, datasets)
         if list_only:
             click.echo(_configurations(cells))
             return
+        chosen = parse_settings(settings)
         if number == "2":
             made = table2(cells)
+        elif against is not None:
+            _refuse_beside_against(context)
+            made = table3_against_paper(cells, ties=ties, settings=chosen)
         else:
-            chosen = parse_settings(settings)
-            made = table3(cells, ties=ties, ci=ci, metric=metric, settings=chosen)
-    if output is not None:
-        atomic_write_bytes(output, _RENDERERS[format_](made).encode())
-    else:
-        click.echo(_for_terminal(made, format_), nl=False)
+            made = table3(
+                cells,
+                ties=ties,
+                ci=ci,
+                metric=metric,
+                settings=chosen,
+                significance=significance,
+                cost=cost,
+            )
+    write_table(made, format_, output)
 
 
 def stored_designs(
@@ -148,6 +151,9 @@ def stored_designs(
 _OPTIONS = {
     "ties": ("ties", "3"),
     "ci": ("ci", "3 and 4"),
+    "significance": ("significance", "3"),
+    "against": ("against", "3"),
+    "cost": ("cost", "3"),
     "metric": ("metric", "3"),
     "settings": ("set", "3 and 4"),
     "list_only": ("configurations", "3"),
@@ -158,13 +164,26 @@ _OPTIONS = {
 def _refuse_options_of_others(context: click.Context, number: str) -> None:
     """Refuse what would change nothing in this table and so mislead."""
     for name, (option, tables) in _OPTIONS.items():
-        source = context.get_parameter_source(name)
-        given = source is not None and source is not click.core.ParameterSource.DEFAULT
-        if given and number not in tables:
+        if _given(context, name) and number not in tables:
             what = "counts only" if number == "2" else "no such choice"
             raise BenchError(
                 f"--{option} is for table {tables}: table {number} has {what}; leave it out"
             )
+
+
+def _refuse_beside_against(context: click.Context) -> None:
+    """Refuse what the comparison with the paper has no room for."""
+    for name in ("ci", "significance", "cost", "metric"):
+        if _given(context, name):
+            raise BenchError(
+                f"--against paper has columns of its own (AUC, interval, verdict): leave out "
+                f"--{name}"
+            )
+
+
+def _given(context: click.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source is not click.core.ParameterSource.DEFAULT
 
 
 def _configurations(cells: list[StoredCell]) -> str:
@@ -182,24 +201,3 @@ def _configurations(cells: list[StoredCell]) -> str:
     heads = ("data set", "recommender", "shown", "settings", "seeds", "made")
     text: str = tabulate(rows, headers=heads, disable_numparse=True)
     return text
-
-
-def _stored(results: Path, datasets: tuple[str, ...]) -> list[StoredCell]:
-    """Read the cells of the chosen data sets, of all without a choice."""
-    cells = list(ResultStore(results).cells())
-    if not cells:
-        raise BenchError(f"no results under {results}: run `bench run` first, or name --results")
-    known = sorted({cell.record.key.dataset for cell in cells})
-    for name in datasets:
-        if name not in known:
-            raise BenchError(
-                f"no results for data set {name!r} under {results} (there: {', '.join(known)}); "
-                f"run `bench run --dataset {name}` first"
-            )
-    return [cell for cell in cells if not datasets or cell.record.key.dataset in datasets]
-
-
-def _for_terminal(made: Table, format_: str) -> str:
-    if format_ == "text":
-        return to_text(made, styled=sys.stdout.isatty())
-    return _RENDERERS[format_](made)

@@ -9,7 +9,13 @@ from bench.report.aggregate import METRICS, Block, Entry, Setting, estimate
 from bench.report.cost import cost_lines
 from bench.report.layout import NOT_LOWER
 from bench.report.published import OTHER_ITEM_SET, Published
-from bench.report.variation import interval_line, marks_lines, sources_lines
+from bench.report.variation import (
+    has_several_seeds,
+    interval_line,
+    marks_lines,
+    seeds_line,
+    users_line,
+)
 
 __all__ = ["is_other_item_set", "made_how", "opening_lines", "table3_foot"]
 
@@ -40,7 +46,10 @@ def table3_foot(
     """
     entries = [entry for block in blocks for entry in block.entries.values()]
     lines = opening_lines(blocks, metric=metric, ties=ties)
-    lines.extend(sources_lines(entries, metric=metric, over_users=ci or significance))
+    if has_several_seeds(entries):
+        lines.append(seeds_line(metric))
+    if ci or significance:
+        lines.append(users_line(entries))
     if ci:
         lines.append(
             f"{interval_line()} Below an improvement: of the difference (not in percent), the same "

@@ -6,7 +6,14 @@ from bench.evaluation.significance import N_RANDOMISATIONS, N_RESAMPLES
 from bench.report.aggregate import METRICS, Entry
 from bench.report.pairs import LEVEL
 
-__all__ = ["interval_line", "marks_lines", "sources_lines", "how_tested"]
+__all__ = [
+    "has_several_seeds",
+    "how_tested",
+    "interval_line",
+    "marks_lines",
+    "seeds_line",
+    "users_line",
+]
 
 
 def interval_line() -> str:
@@ -17,36 +24,30 @@ def interval_line() -> str:
     )
 
 
-def sources_lines(entries: Sequence[Entry], *, metric: str, over_users: bool) -> list[str]:
-    """Keep the two sources of variation apart.
+def seeds_line(metric: str) -> str:
+    """Say what stands after "±" below a value, and which source of variation it leaves out."""
+    return (
+        f"±: standard deviation over seeds of the mean {METRICS[metric].label}, the value above "
+        "it: the noise of training. It says nothing of the choice of users."
+    )
 
-    Parameters
-    ----------
-    entries
-        What the table shows.
-    metric
-        Name in `bench.report.aggregate.METRICS`.
-    over_users
-        Whether the table has intervals or tests.
-    """
-    several = any(len(entry.runs) > 1 for entry in entries)
-    lines = []
-    if several:
-        lines.append(
-            f"±: standard deviation over seeds of the mean {METRICS[metric].label}, the value "
-            "above it: the noise of training. It says nothing of the choice of users."
-        )
-    if over_users:
-        lines.append(
-            "Intervals and tests: over users, as if others of their kind had been asked; they say "
-            "nothing of the noise of training"
-            + (
-                ", which each user's mean over the seeds makes smaller."
-                if several
-                else ", which one seed does not show (`bench run --seeds 5` does)."
-            )
-        )
-    return lines
+
+def users_line(entries: Sequence[Entry]) -> str:
+    """Say which source of variation intervals and tests over users leave out."""
+    without = (
+        "which each user's mean over the seeds makes smaller"
+        if has_several_seeds(entries)
+        else "which one seed does not show (`bench run --seeds 5` does)"
+    )
+    return (
+        "Intervals and tests: over users, as if others of their kind had been asked; they say "
+        f"nothing of the noise of training, {without}."
+    )
+
+
+def has_several_seeds(entries: Sequence[Entry]) -> bool:
+    """Tell whether the noise of training is measured anywhere in a table."""
+    return any(len(entry.runs) > 1 for entry in entries)
 
 
 def how_tested(family: str) -> list[str]:
