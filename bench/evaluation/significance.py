@@ -239,5 +239,5 @@ def _rounded(differences: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
     Shares of 350,000 negatives differ by 1e-11 or not at all, so twelve digits keep all there is.
     """
-    there = ~np.isnan(differences).reshape(-1, differences.shape[-1]).any(axis=0)
+    there = ~np.isnan(np.atleast_2d(differences)).any(axis=0)
     return np.round(differences[..., there], 12)

@@ -82,6 +82,14 @@ def test_one_result_folder_holds_everything(run: Callable[..., Any], tmp_path: P
     assert not list((tmp_path / "r").rglob("*checkpoint*"))
 
 
+def test_seeds_counts_from_zero(run: Callable[..., Any], tmp_path: Path) -> None:
+    outcome = run("--recommenders", "rand", "--seeds", 3)
+    folders = sorted((tmp_path / "r" / "runs" / "toy" / "rand").glob("seed*"))
+    assert [folder.name[:5] for folder in folders] == ["seed0", "seed1", "seed2"]
+    assert "fitted with 3 seeds (0, 1, 2)" in outcome.out
+    assert "±: standard deviation over seeds" in outcome.out
+
+
 def test_a_plug_in_file_is_one_more_column(run: Callable[..., Any], plugin: Path) -> None:
     outcome = run("--recommenders", "poprank,mine", "--plugin", plugin)
     assert outcome.code == 0
@@ -110,6 +118,8 @@ def test_a_failing_recommender_fails_alone(
         (["--set", "vbpr.factrs=1"], "did you mean 'factors'?"),
         (["--plugin", "missing.py"], "no such file"),
         (["--seed", "-1"], "seeds must not be negative"),
+        (["--seeds", "0"], "'--seeds': 0 is not in the range x>=1"),
+        (["--seeds", "2", "--seed", "4"], "--seed and --seeds exclude each other"),
         (["--threads", "0"], "--threads must be at least 1"),
     ],
 )

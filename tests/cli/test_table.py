@@ -133,3 +133,39 @@ def test_configurations_are_listed(two_configurations):
     assert lines[2].split()[:4] == ["Clothing", "vbpr", "*", "factors=20"]
     assert lines[3].split()[:3] == ["Clothing", "vbpr", "factors=10"]
     assert len(lines) == 4
+
+
+@pytest.mark.parametrize("format_", ["text", "markdown", "latex", "csv", "json"])
+@pytest.mark.parametrize("more", [["--significance", "--cost"], ["--against", "paper"]])
+def test_significance_cost_and_the_paper_in_every_format(tmp_path, more, format_):
+    store = ResultStore(tmp_path / "men")
+    for name, less in (("fm", [5, 6, 7, 8]), ("vbpr", [6, 6, 7, 8])):
+        add_cell(store, name, less, dataset="amazon_men", title="Amazon Men")
+    done = call(3, "--results", store.root, "--format", format_, *more)
+    assert done.exit_code == 0
+    if "--against" in more:
+        words = ["0.7089", "0.6863", "other item set"]
+    elif format_ in ("csv", "json"):
+        words = ["p_against_best_holm", "not significant", "fit_seconds"]
+    else:
+        words = ["$\\dagger$" if format_ == "latex" else "†", "Holm", "Peak memory"]
+    for word in words:
+        assert word in done.stdout
+
+
+@pytest.mark.parametrize("option", [["--ci"], ["--significance"], ["--cost"], ["--metric", "mrr"]])
+def test_against_the_paper_refuses_what_it_has_no_room_for(results, option):
+    with pytest.raises(BenchError, match=f"--against paper has columns.*leave out {option[0]}"):
+        call(3, "--results", results, "--against", "paper", *option)
+
+
+def test_against_the_paper_without_a_data_set_of_its(results):
+    with pytest.raises(BenchError, match="the paper has no numbers for Clothing, Shoes; its"):
+        call(3, "--results", results, "--against", "paper")
+    assert call(3, "--results", results, "--against", "papers").exit_code == 2
+
+
+@pytest.mark.parametrize("option", [["--significance"], ["--cost"], ["--against", "paper"]])
+def test_other_tables_refuse_options_of_table_3(results, option):
+    with pytest.raises(BenchError, match=f"{option[0]} is for table 3: table 2 has counts only"):
+        call(2, "--results", results, *option)

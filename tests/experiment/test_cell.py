@@ -1,5 +1,6 @@
 """Fit, best epoch, evaluation, failure and interruption of one cell."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -310,6 +311,29 @@ def test_a_failed_fit_keeps_its_checkpoint_and_goes_on_from_it(
     run(Recovering, params)
     assert resumed == [0, 2]
     assert folder.exists()
+
+
+def test_the_time_of_a_resumed_fit_is_that_of_both_parts(
+    run: Callable[..., StoredCell],
+) -> None:
+    class Slow(Pausing):
+        def _fit(self, dataset: Any, watch: Any) -> None:
+            stored = watch.resume()
+            self._strength = 1.0
+            for epoch in range(int(stored["epoch"]) if stored else 0, 4):
+                watch.pause()
+                if epoch == 2 and not stored:
+                    raise BenchError("no more memory")
+                if epoch < 2:
+                    time.sleep(0.1)
+                self._epoch = epoch + 1
+                watch(self._epoch, loss=1.0)
+
+    run(Slow, ScriptParams(epochs=4))
+    record = run(Slow, ScriptParams(epochs=4)).record
+    assert record.status == "finished"
+    assert record.epochs == 4
+    assert record.fit_seconds >= 0.2  # the second part alone sleeps not at all
 
 
 def test_a_pause_writes_a_checkpoint_only_when_one_is_due(

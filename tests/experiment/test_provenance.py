@@ -3,6 +3,7 @@
 import importlib
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -94,3 +95,41 @@ def test_the_machine_is_described() -> None:
     assert machine["python"] == ".".join(map(str, sys.version_info[:3]))
     assert machine["memory_bytes"] > 2**30
     assert machine["versions"]["numpy"] == np.__version__
+
+
+class _Cuda:
+    """A stand-in for `torch.cuda` on a machine with two GPUs."""
+
+    def __init__(self) -> None:
+        self.peaks = [7_000, 5_000]
+
+    def is_initialized(self) -> bool:
+        return True
+
+    def device_count(self) -> int:
+        return 2
+
+    def reset_peak_memory_stats(self, device: int) -> None:
+        self.peaks[device] = 0
+
+    def max_memory_allocated(self, device: int) -> int:
+        return self.peaks[device]
+
+
+def test_gpu_memory_is_the_blocks_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda = _Cuda()
+    monkeypatch.setitem(sys.modules, "torch", types.SimpleNamespace(cuda=cuda))
+    with provenance.measured_peak_memory() as used:
+        cuda.peaks[1] = 3_000
+    with provenance.measured_peak_memory() as idle:
+        pass
+    assert used.n_gpu_bytes == 3_000
+    assert idle.n_gpu_bytes is None
+
+
+def test_no_gpu_no_gpu_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    with provenance.measured_peak_memory() as peak:
+        pass
+    assert peak.n_gpu_bytes is None
+    assert "torch" not in sys.modules

@@ -131,3 +131,15 @@ def test_compiles_with_hostile_names(add_cell, tmp_path: Path):
     log = (tmp_path / "paper.log").read_text(errors="replace")
     assert "Overfull" not in log
     assert "Missing character" not in log
+
+
+def test_a_mark_is_raised_beside_the_note():
+    columns = (Column("A"), Column("B"), Column("C"))
+    cells = (Cell("0.5", mark="†"), Cell("0.6", best=True, mark="†", note=2), Cell("0.7", note=1))
+    table = Table(name="t", caption="c", columns=columns, rows=(Row(cells),), foot=("† close",))
+    text = to_latex(table)
+    assert (
+        r"0.5\textsuperscript{$\dagger$} & \textbf{0.6}\textsuperscript{$\dagger$,2} & "
+        r"0.7\textsuperscript{1} \\"
+    ) in text
+    assert r"$\dagger$ close" in text

@@ -510,3 +510,65 @@ def test_the_foot_counts_users_without_negatives(add_cell):
     table = table3([add_cell("vbpr", facts={"n_users_without_negatives": 3})])
     assert "Clothing: 3 users own the whole catalogue, so no metric is defined" in foot(table)
     assert "whole catalogue, so" not in foot(table3([add_cell("rand", dataset="shoes")]))
+
+
+def a_row_of_forty(add_cell, *, dataset="clothing"):
+    n = 40
+    common = {"equal": [0] * n, "users": range(n), "counts": [9] * n, "dataset": dataset}
+    return [
+        add_cell("rand", [2, 4] * 20, **common),
+        add_cell("fm", [7] * 20 + [5] * 20, **common),  # less than VBPR's by 0 and 0.1, in turn
+        add_cell("vbpr", [7] * 20 + [6] * 20, **common),
+        add_cell("dvbpr", [6, 7] * 20, **common),  # VBPR's mean, but for other users
+        add_cell("warp", None, **common),
+    ]
+
+
+def marks(table, row=0):
+    cells = table.rows[row].cells
+    return {t: cell.mark for t, cell in zip(titles(table), cells, strict=True) if cell.mark}
+
+
+def test_what_is_not_significantly_lower_than_the_best_is_marked(add_cell):
+    cells = a_row_of_forty(add_cell)
+    table = table3(cells, significance=True)
+    # VBPR and DVBPR have one mean: both are best, tests are against the first of them.
+    assert best(table) == ["(g) VBPR", "(h) DVBPR"]
+    assert marks(table) == {"(h) DVBPR": "†"}
+    by_name = {row["recommender"]: row for row in table.tidy if row["setting"] == "all"}
+    assert {name: row["significance"] for name, row in by_name.items()} == {
+        "rand": "lower",
+        "warp": None,
+        "fm": "lower",
+        "vbpr": "best",
+        "dvbpr": "not significant",
+    }
+    assert by_name["rand"]["p_against_best"] == 1e-4
+    assert by_name["rand"]["p_against_best_holm"] == pytest.approx(3e-4)
+    assert by_name["dvbpr"]["p_against_best_holm"] == 1.0
+    assert by_name["vbpr"]["p_against_best"] is None
+    assert by_name["fm"]["wilcoxon_p_against_best"] < 1e-4
+    text = foot(table)
+    assert "† not significantly lower than the best of its row" in text
+    assert "anew 9,999 times (seed 0)" in text
+    assert "by Holm's method within each row, the best against each other recommender" in text
+
+
+def test_no_marks_unless_asked_for_and_none_alone(add_cell):
+    plain = table3(a_row_of_forty(add_cell))
+    assert marks(plain) == {}
+    assert "significance" not in plain.tidy[0]
+    assert "†" not in foot(plain)
+    alone = table3([add_cell("vbpr", dataset="shoes")], significance=True)
+    assert marks(alone) == {}
+    assert alone.tidy[0]["significance"] is None
+
+
+def test_both_sources_of_variation_are_kept_apart(add_cell):
+    cells = [*(add_cell("vbpr", [5 + s] * 4, seed=s) for s in (0, 1)), add_cell("fm")]
+    text = foot(table3(cells, ci=True))
+    assert "the noise of training. It says nothing of the choice of users." in text
+    assert "nothing of the noise of training, which each user's mean over the seeds" in text
+    one = foot(table3([add_cell("vbpr", dataset="shoes")], ci=True))
+    assert "which one seed does not show (`bench run --seeds 5` does)" in one
+    assert "±:" not in one

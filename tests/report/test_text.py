@@ -161,3 +161,11 @@ def test_a_note_and_a_best_mark_can_meet():
     table = Table(name="t", caption="C.", columns=(Column("A"),), rows=(row,), notes=("why",))
     assert "*0.5 [1]" in to_text(table)
     assert r"**0.5 \[1\]**" in to_markdown(table)
+
+
+def test_a_mark_stands_before_the_value_in_text_and_after_it_in_markdown():
+    columns = (Column("A"), Column("B"))
+    cells = (Cell("0.5", mark="†"), Cell("0.6", best=True, mark="†", note=1))
+    table = Table(name="t", caption="c", columns=columns, rows=(Row(cells),), notes=("why",))
+    assert "†0.5  *†0.6 [1]" in to_text(table)
+    assert "0.5† | **0.6† \\[1\\]** |" in to_markdown(table)
