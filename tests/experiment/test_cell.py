@@ -319,8 +319,8 @@ def test_the_time_of_a_resumed_fit_is_that_of_both_parts(
     class Slow(Pausing):
         def _fit(self, dataset: Any, watch: Any) -> None:
             stored = watch.resume()
-            self._strength = 1.0
-            for epoch in range(int(stored["epoch"]) if stored else 0, 4):
+            self._strength, self._epoch = 1.0, int(stored["epoch"]) if stored else 0
+            for epoch in range(self._epoch, 4):
                 watch.pause()
                 if epoch == 2 and not stored:
                     raise BenchError("no more memory")

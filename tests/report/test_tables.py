@@ -544,8 +544,8 @@ def test_what_is_not_significantly_lower_than_the_best_is_marked(add_cell):
         "dvbpr": "not significant",
     }
     assert by_name["rand"]["p_against_best"] == 1e-4
-    assert by_name["rand"]["p_against_best_holm"] == pytest.approx(3e-4)
-    assert by_name["dvbpr"]["p_against_best_holm"] == 1.0
+    assert by_name["rand"]["p_holm_against_best"] == pytest.approx(3e-4)
+    assert by_name["dvbpr"]["p_holm_against_best"] == 1.0
     assert by_name["vbpr"]["p_against_best"] is None
     assert by_name["fm"]["wilcoxon_p_against_best"] < 1e-4
     text = foot(table)
