@@ -107,7 +107,8 @@ class BenchAuc:
         except BenchError as error:
             pytest.fail(str(error), pytrace=False)
         if report.regressed:
-            pytest.fail(to_text(drift_table(report)), pytrace=False)
+            table = to_text(drift_table(report))
+            pytest.fail(f"golden file: {report.path}\n{table}", pytrace=False)
         return {drift.metric: drift.now for drift in report.drifts if drift.now is not None}
 
 

@@ -1,5 +1,6 @@
 """`bench check`: whether an AUC has dropped since the golden file was written."""
 
+import logging
 import sys
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from bench.cli.options import (
 from bench.errors import BenchError
 
 __all__ = ["check"]
+
+_log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -112,6 +115,7 @@ def check(
         click.echo(f"golden values of {names} on {dataset} written to {path}")
         return 0
     report = run_check(options, registry)
+    _log.info("golden file: %s", report.path)
     table = drift_table(report)
     if format_ == "text":
         click.echo(to_text(table, styled=sys.stdout.isatty()), nl=False)

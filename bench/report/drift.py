@@ -44,7 +44,7 @@ def drift_table(report: CheckReport) -> Table:
     regressed = [drift for drift in report.drifts if drift.regressed]
     return Table(
         name="check",
-        caption=f"Drift of AUC on {report.dataset_title} against {report.path}.",
+        caption=f"Drift of AUC on {report.dataset_title} since the golden values were measured.",
         columns=_COLUMNS,
         rows=tuple(rows),
         foot=tuple(_foot(report, regressed)),
