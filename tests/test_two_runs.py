@@ -107,10 +107,11 @@ def test_a_cell_whose_process_is_killed_is_taken_over(
     told = tmp_path / "other.err"
     until(lambda: told.exists() and "waiting: " in told.read_text())
     assert f"cannot run slower (seed 0): process {first} on " in told.read_text()
-    hold.unlink()
     os.kill(first, signal.SIGKILL)
-    assert bench.wait(first) in (0, -signal.SIGKILL)
+    assert bench.wait(first) == -signal.SIGKILL
+    hold.unlink()
     assert bench.wait(second) == 0
+    assert fits(plugin) == [("slower 0", first), ("slower 0", second)]
     assert "Slower" in (tmp_path / "other.txt").read_text()
 
 
