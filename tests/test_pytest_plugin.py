@@ -13,18 +13,16 @@ from bench.cli.main import main
 pytest_plugins = ["pytester"]
 
 MODEL = """
-from baselines.poprank import PopRank
-from bench.recommender import Factors
+from baselines.visrank import VisRank
 
-class Mine(PopRank):
+class Mine(VisRank):
     name = "mine"
     label = "Mine"
     source = "a test"
 """
 WORSE = """
-    def factors(self):
-        found = super().factors()
-        return Factors(found.user_factors, found.item_factors, -found.item_bias)
+    def _score(self, users):
+        return -super()._score(users)
 """
 TEST = """
 def test_my_model(bench_auc):

@@ -12,22 +12,20 @@ from baselines.bpr_mf import BprMf
 from bench.recommender import Factors
 
 PLUGIN = """
-import numpy as np
-from baselines.poprank import PopRank
-from bench.recommender import Factors
+from baselines.visrank import VisRank
 
-class Mine(PopRank):
+class Mine(VisRank):
     name = "mine"
     label = "Mine"
     source = "a test"
 
-    def factors(self):
-        found = super().factors()
+    def _score(self, users):
+        scores = super()._score(users)
         {change}
-        return found
+        return scores
 """
 SAME = "pass"
-BAD = "found = Factors(found.user_factors, found.item_factors, -found.item_bias)"
+BAD = "scores = -scores"
 BROKEN = "raise ValueError('out of ideas')"
 QUICK = ("--set", "bpr-mf.epochs=60")
 
@@ -148,7 +146,7 @@ def test_a_broken_bpr_mf_is_caught(
 ) -> None:
     golden = tmp_path / "golden.json"
     words = ("--golden", golden, "--recommenders", "bpr-mf")
-    made(check, *words, *QUICK)
+    made(check, *words, *QUICK, *("--seed", 2, "--seed", 3, "--seed", 4))
     # Results of their own: a patch in memory is no other code on disk.
     sound = check(*words, results="sound")
     assert (sound.code, "Regression: BPR-MF." in sound.out) == (0, False)
@@ -157,7 +155,7 @@ def test_a_broken_bpr_mf_is_caught(
     assert caught.code == 1
     row = rows(caught)["bpr-mf", "auc_strict.all"]
     assert row["verdict"] == "worse"
-    assert row["now"] < row["golden"] - 0.05
+    assert row["now"] < row["golden"] - 0.1
 
 
 def test_cells_of_this_very_code_are_taken_and_no_table_changes(
