@@ -86,10 +86,10 @@ class BenchAuc:
         from bench.report.drift import drift_table
         from bench.report.text import to_text
 
+        report, problem = None, ""
         try:
             registry = Registry(() if plugin is None else (self._root / plugin,))
-            known = dataset in registry.source_names()
-            if known and dataset not in stored_names(self._data_dir):
+            if dataset not in stored_names(self._data_dir) and dataset in registry.source_names():
                 how = registry.source(dataset).on_request
                 if how is not None:
                     pytest.skip(f"data set {dataset} is not in {self._data_dir}; {how}")
@@ -105,7 +105,9 @@ class BenchAuc:
             )
             report = check(options, registry)
         except BenchError as error:
-            pytest.fail(str(error), pytrace=False)
+            problem = str(error)
+        if report is None:  # told here, where pytest has no other exception to show beside it
+            pytest.fail(problem, pytrace=False)
         if report.regressed:
             table = to_text(drift_table(report))
             pytest.fail(f"golden file: {report.path}\n{table}", pytrace=False)
