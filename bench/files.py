@@ -77,7 +77,7 @@ def remove_leftovers(root: Path) -> int:
     cleaned = 0
     for kind in ("tmp", "old"):
         mine = f".{kind}-{socket.gethostname()}-"
-        for path in sorted(root.rglob(f"{mine}*")):
+        for path in sorted(_named_like(root, mine)):
             pid = path.name.removeprefix(mine).partition("-")[0]
             if not pid.isdigit() or psutil.pid_exists(int(pid)):
                 continue
@@ -91,6 +91,17 @@ def remove_leftovers(root: Path) -> int:
                         folder.rename(path.parent / folder.name)
             shutil.rmtree(path, ignore_errors=True)
     return cleaned
+
+
+def _named_like(root: Path, beginning: str) -> Iterator[Path]:
+    """Give the files and folders under `root` whose names begin so, wherever they lie.
+
+    Unlike `Path.rglob`, it does not mind folders that other processes remove meanwhile.
+    """
+    for folder, subfolders, files in os.walk(root):
+        for name in (*subfolders, *files):
+            if name.startswith(beginning):
+                yield Path(folder, name)
 
 
 @contextmanager

@@ -1,87 +1,102 @@
 """Kill -9 at random moments and run again: the tables equal an undisturbed run's."""
 
+import os
 import random
-import shutil
 import signal
-import subprocess
-import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from forks import Forks, forks
 
-CALL = "import sys; from bench.cli.main import main; sys.exit(main(sys.argv[1:]))"
+from bench.experiment.store import read_json
 
+N_KILLS = 20
 
-def words(data_dir: Path, results: Path) -> list[str]:
-    return [
-        sys.executable,
-        "-c",
-        CALL,
-        "run",
-        "--no-generate",
-        "--dataset",
-        "toy",
-        "--data",
-        str(data_dir),
-        "--results",
-        str(results),
-        "--checkpoint-seconds",
-        "0",
-        "--patience",
-        "0",
-        "--set",
-        "vbpr.epochs=150",
-        "--set",
-        "vbpr.batch_size=8",
-        "--set",
-        "fm.epochs=300",
-        "--set",
-        "dvbpr.epochs=3",
-    ]
+SETTINGS = {
+    "vbpr.epochs": 40,
+    "vbpr.batch_size": 8,
+    "fm.epochs": 40,
+    "warp.epochs": 40,
+    "bpr-mf.epochs": 40,
+    "dvbpr.preset": "slim",
+    "dvbpr.pixels": 16,
+    "dvbpr.factors": 4,
+    "dvbpr.epochs": 1,
+    "dvbpr.precision": "float32",
+}
 
 
-def tables(results: Path) -> list[bytes]:
-    made = []
-    for number in ("2", "3"):
-        call = [sys.executable, "-c", CALL, "table", number, "--format", "csv"]
-        call += ["--results", str(results)] + (["--ci"] if number == "3" else [])
-        made.append(subprocess.run(call, capture_output=True, check=True).stdout)
-    return made
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Forks]:
+    with forks() as running:
+        yield running
+
+
+def words(data_dir: Path, results: Path) -> list[object]:
+    call = ["run", "--no-generate", "--dataset", "toy", "--data", data_dir, "--results", results]
+    call += ["--device", "cpu", "--threads", 1, "--patience", 0, "--checkpoint-seconds", 0]
+    return [*call, *(f"--set={name}={value}" for name, value in SETTINGS.items())]
+
+
+def outcome(bench: Forks, results: Path) -> dict[str, bytes]:
+    """Give the tables, and what of every cell does not depend on the clock."""
+    found = {}
+    for number, extra in (("2", ()), ("3", ("--ci",))):
+        output = results.with_name("table.csv")
+        call = ["table", number, "--format", "csv", "--results", results, *extra]
+        assert bench.run(call, output) == 0
+        found[f"table {number}"] = output.read_bytes()
+    for path in results.glob("runs/*/*/*/result.json"):
+        record = read_json(path)
+        kept = (record["metrics"], record["best_epoch"], record["epochs"])
+        name = path.parent.relative_to(results).as_posix()
+        found[f"{name} metrics"] = repr(kept).encode()
+        found[f"{name} counts"] = path.with_name("per_user.parquet").read_bytes()
+        with np.load(path.with_name("state.npz"), allow_pickle=False) as state:
+            for key, array in state.items():
+                found[f"{name} {key}"] = array.tobytes()
+    return found
 
 
 def test_a_killed_run_ends_with_the_tables_of_an_undisturbed_one(
-    toy_data_dir: Path, tmp_path: Path
+    bench: Forks, toy_data_dir: Path, tmp_path: Path
 ) -> None:
-    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
-    started = time.monotonic()
-    subprocess.run(words(toy_data_dir, undisturbed), check=True, capture_output=True)
+    """Twenty kills; whenever a run comes to its end between them, the next begins from nothing."""
+    output = tmp_path / "run.txt"
+    undisturbed = tmp_path / "undisturbed"
+    assert bench.run(words(toy_data_dir, undisturbed), output) == 0
+    started = time.monotonic()  # the first one filled the caches
+    assert bench.run([*words(toy_data_dir, undisturbed), "--force"], output) == 0
     seconds = time.monotonic() - started
+    expected = outcome(bench, undisturbed)
+    assert len([name for name in expected if name.endswith("metrics")]) == 8
+
     rng = random.Random(4)
-    kills = resumed = 0
-    for _ in range(8):
-        process = subprocess.Popen(
-            words(toy_data_dir, killed),
-            stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            text=True,
-        )
-        try:
-            process.wait(timeout=rng.uniform(0.3, 0.9) * seconds)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
+    kills = ends = resumed = midway = 0
+    results = tmp_path / "killed-0"
+    while kills < N_KILLS:
+        assert ends < 10 * N_KILLS, f"{kills} kills: runs end before {seconds:.1f} s"
+        pid = bench.start(words(toy_data_dir, results), output)
+        code = bench.wait(pid, rng.uniform(0, seconds))
+        if code is None:
+            os.kill(pid, signal.SIGKILL)
+            code = bench.wait(pid)
+        resumed += "goes on after epoch" in output.with_suffix(".err").read_text()
+        if code == -signal.SIGKILL:
             kills += 1
-        assert process.stderr is not None
-        with process.stderr:
-            resumed += "goes on after epoch" in process.stderr.read()
-        process.wait()
-    last = subprocess.run(
-        words(toy_data_dir, killed), check=True, capture_output=True, text=True
-    ).stderr
-    if not kills:
-        pytest.fail(f"nothing was ever killed: every run took less than 0.3 of {seconds:.1f} s")
-    # Whether a kill falls into a fit that can be resumed is chance; test_cell.py resumes for sure.
-    print(f"{kills} kills, {resumed} fits resumed")  # noqa: T201  # shown when the test fails
-    assert tables(killed) == tables(undisturbed)
-    assert not list(killed.rglob(".tmp-*")), last
-    shutil.rmtree(killed)
+            midway += any(results.glob("unfinished/*/*"))
+            continue
+        assert code == 0
+        assert outcome(bench, results) == expected
+        ends += 1
+        results = tmp_path / f"killed-{ends}"
+    assert bench.run(words(toy_data_dir, results), output) == 0
+    assert outcome(bench, results) == expected
+    for folder in tmp_path.glob("killed-*"):
+        assert not list(folder.rglob(".tmp-*"))
+        assert not list(folder.glob("unfinished/*"))
+    assert midway, "no kill fell into a fit"
+    assert resumed, "no fit was resumed"

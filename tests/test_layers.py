@@ -34,8 +34,9 @@ LAYERS = (
     {"bench.datasets", "bench.recommender", "bench.generator", "bench.judge", "bench.registry"},
     {"bench.evaluation", "bench.testing"},
     {"bench.experiment"},
+    {"bench.regression"},
     {"bench.report"},
-    {"bench.cli"},
+    {"bench.cli", "bench.pytest_plugin"},
 )
 """From the ground up; a module imports from its own layer and from those below."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from bench.cli.options import inception_option
+from bench.datasets.lock import only_process
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
@@ -144,9 +145,12 @@ class Generating:
         if cell is None:
             _log.error("no Table IV on %s: the recommender it needs failed", dataset.name)
             return Outcome(well=False)
+        lock = self.results / "unfinished" / f"designs-{dataset.name}.lock"
         try:
-            designs = self._make(dataset, cell)
-            _draw(designs, self.results)
+            # Of several runs on one results folder one makes everything, the others find it.
+            with only_process(lock, f"make Table IV of {dataset.name}", wait=True):
+                designs = self._make(dataset, cell)
+                _draw(designs, self.results)
         except BenchError as error:
             _log.error("Table IV on %s failed: %s", dataset.name, error)
             return Outcome(well=False)

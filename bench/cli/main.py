@@ -51,6 +51,7 @@ VERBS = {
         "tailor",
         "Change an item or a photograph towards one user's taste.",
     ),
+    "check": ("bench.cli.check", "check", "Compare AUCs with a golden file: has one dropped?"),
     "check-plugin": (
         "bench.cli.check_plugin",
         "check_plugin",
@@ -96,8 +97,8 @@ def bench(quiet: bool) -> None:
     """Compare visual recommenders as in Kang et al., ICDM 2017.
 
     Results go to stdout, progress and messages to stderr. Exit code 0: all well; 1: some cells
-    failed; 2: something in the call or the input is wrong; 130: interrupted by Ctrl-C, 143: by
-    SIGTERM. What is finished then is stored, and the same command goes on.
+    failed, or an AUC has dropped; 2: something in the call or the input is wrong; 130: interrupted
+    by Ctrl-C, 143: by SIGTERM. What is finished then is stored, and the same command goes on.
     """
     _configure_logging(logging.WARNING if quiet else logging.INFO)
 

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from bench.datasets.dataset import Dataset
+from bench.datasets.lock import only_process
 from bench.datasets.record import RECORD_FILE, read_record
 from bench.datasets.store import open_dataset
 from bench.errors import BenchError, unknown_name
@@ -61,7 +62,8 @@ def check_available(name: str, data_dir: Path, registry: Registry) -> None:
 def find(name: str, data_dir: Path, registry: Registry) -> Dataset:
     """Open a data set by name; one that the suite can make or fetch is prepared first.
 
-    It goes by the folder's name, so that a copy under another name has results of its own.
+    It goes by the folder's name, so that a copy under another name has results of its own. Of
+    several processes that want one that is not there, one prepares it and the others wait.
 
     Raises
     ------
@@ -71,6 +73,8 @@ def find(name: str, data_dir: Path, registry: Registry) -> Dataset:
     remove_leftovers(data_dir)
     check_available(name, data_dir, registry)
     if name not in stored_names(data_dir):
-        _log.info("data set %s is not at %s yet: preparing it", name, data_dir)
-        registry.source(name).prepare(data_dir / name)
+        with only_process(data_dir / f".{name}.lock", f"prepare {name}", wait=True):
+            if name not in stored_names(data_dir):  # else another process has made it meanwhile
+                _log.info("data set %s is not at %s yet: preparing it", name, data_dir)
+                registry.source(name).prepare(data_dir / name)
     return open_dataset(data_dir / name, name=name)

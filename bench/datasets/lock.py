@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,12 +14,18 @@ from typing import BinaryIO
 
 from bench.errors import BenchError, user_io_errors
 
-__all__ = ["only_process"]
+__all__ = ["BusyError", "only_process"]
 
 _log = logging.getLogger(__name__)
 
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
 """What file systems without locks answer (some network and cluster ones)."""
+
+_POLL_SECONDS = 0.1
+
+
+class BusyError(BenchError):
+    """Another process holds the lock."""
 
 
 if sys.platform == "win32":
@@ -43,11 +50,13 @@ else:
 
 
 @contextmanager
-def only_process(path: Path, doing: str) -> Iterator[None]:
+def only_process(path: Path, doing: str, *, wait: bool = False) -> Iterator[None]:
     """Hold the lock file `path` while the block runs; it is gone afterwards.
 
     The file says who holds it, but what counts is the system's lock on it: that of a process that
-    was killed is lifted at once, so a file that stays behind stops nobody.
+    was killed is lifted at once, so a file that stays behind stops nobody. On NFS locks of this
+    kind hold between machines where the server supports them (version 4, or 3 with its lock
+    service); a server that does not is told in a warning, and nothing is locked then.
 
     Parameters
     ----------
@@ -55,15 +64,30 @@ def only_process(path: Path, doing: str) -> Iterator[None]:
         The lock file; its folder is made.
     doing
         What the lock is for, as it reads in the message: "download tradesy.json.gz".
+    wait
+        Wait until it is free, and say so once.
 
     Raises
     ------
-    BenchError
-        Another process holds it (the message says which), or the file cannot be written.
+    BusyError
+        Another process holds it (the message says which), unless it is waited for.
+    StorageError
+        The file cannot be written.
     """
-    with user_io_errors(doing, path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = _open_locked(path, doing)
+    waited = False
+    while True:
+        try:
+            with user_io_errors(doing, path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                file = _open_locked(path, doing)
+            break
+        except BusyError as error:
+            if not wait:
+                raise
+            if not waited:
+                _log.info("waiting: %s", error)
+            waited = True
+            time.sleep(_POLL_SECONDS)
     with file:
         try:
             yield
@@ -84,7 +108,7 @@ def _open_locked(path: Path, doing: str) -> BinaryIO:
         except BlockingIOError:
             holder = _holder(file)
             file.close()
-            raise BenchError(
+            raise BusyError(
                 f"cannot {doing}: {holder} is at it already ({path}); wait until it is done"
             ) from None
         except OSError as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.datasets.dataset import Dataset
+from bench.datasets.lock import only_process
 from bench.device import available_threads, resolve_device
 from bench.errors import BenchError
 from bench.experiment.checkpoint import Checkpoint
@@ -111,6 +112,8 @@ def train_generator(
 ) -> tuple[StoredGenerator, bool]:
     """Train a generator and store it, or recall it; an interrupted training goes on.
 
+    Of several processes that want the same one, one trains it and the others wait.
+
     Parameters
     ----------
     generator, params
@@ -136,6 +139,23 @@ def train_generator(
     key, model = plan_generator(generator, params, dataset, options)
     if not options.force and (found := store.find(key)):
         return found, False
+    unfinished = store.unfinished(key)
+    lock = unfinished.with_name(f"{unfinished.name}.lock")
+    with only_process(lock, f"train {key.generator} (seed {key.seed})", wait=True):
+        if not options.force and (found := store.find(key)):  # made while this process waited
+            return found, False
+        return _train(key, model, dataset, title=title, options=options, store=store), True
+
+
+def _train(
+    key: GeneratorKey,
+    model: Generator,
+    dataset: Dataset,
+    *,
+    title: str,
+    options: TrainOptions,
+    store: GeneratorStore,
+) -> StoredGenerator:
     unfinished = store.unfinished(key)
     if options.force:  # anew means from the start
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -180,7 +200,7 @@ def train_generator(
 
     stored = store.write(record, save_into)
     checkpoint.forget()
-    return stored, True
+    return stored
 
 
 def find_generator(

@@ -1,5 +1,6 @@
 """Where a number comes from: versions, git state, hardware, peak memory."""
 
+import functools
 import hashlib
 import importlib.metadata
 import inspect
@@ -15,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import bench
 from bench import evaluation
 from bench.device import available_threads
 from bench.generator import Generator
@@ -28,6 +30,7 @@ __all__ = [
     "measured_peak_memory",
     "package_versions",
     "recommender_version",
+    "suite_code",
     "suite_version",
     "utc_now",
 ]
@@ -46,6 +49,9 @@ PACKAGES = (
     "scipy",
     "torch",
 )
+
+_SHOWING = ("cli", "report", "regression", "testing", "pytest_plugin")
+"""Parts of `bench` that change no number."""
 
 
 def utc_now() -> str:
@@ -67,6 +73,22 @@ def package_versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             versions[name] = "not installed"
     return versions
+
+
+@functools.cache
+def suite_code() -> str:
+    """Hash the suite's own code that can move a number: `bench` without what only shows numbers.
+
+    A cell's key has a hash of its recommender and of the evaluation; this one also has the
+    interface, the data sets and the runner.
+    """
+    root = Path(inspect.getfile(bench)).parent
+    digest = hashlib.sha256()
+    for source in sorted(root.rglob("*.py")):
+        name = source.relative_to(root).as_posix()
+        if name.partition("/")[0].removesuffix(".py") not in _SHOWING:
+            digest.update(name.encode() + source.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def recommender_version(recommender: type[Recommender]) -> str:
@@ -115,6 +137,7 @@ def describe_machine() -> dict[str, Any]:
 
     return {
         "suite_version": suite_version(),
+        "suite_code": suite_code(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpu": _cpu_name(),

@@ -1,7 +1,10 @@
 """Running a plan: every cell that is not finished yet, one after the other."""
 
+import functools
 import logging
 import shutil
+import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from bench.datasets.dataset import NO_ITEM, Dataset
+from bench.datasets.lock import BusyError
 from bench.distributed import from_leader, rank
 from bench.errors import BenchError
 from bench.evaluation.oracle import oracle_auc
@@ -30,6 +34,8 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 _NO_MORE = "no more"
+
+_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -55,33 +61,62 @@ def run_plan(
 ) -> RunSummary:
     """Run the cells of one data set that are not finished; failed ones are tried again.
 
+    Other processes may do the same on the same store. A cell that one of them has in hand is left
+    for later: by then it is finished, or that process has ended and the cell is free.
+
     Raises
     ------
     BenchError
         Results cannot be written.
     """
-    facts: dict[str, Any] | None = None
     evaluated = options.evaluated(dataset)
-    made: list[StoredCell] = []
-    skipped: list[StoredCell] = []
-    with Progress(f"run on {dataset.name}", len(cells), unit="cell") as progress:
-        for cell in cells:
-            found = None if options.force else store.find(cell.key)
-            if found is not None and found.record.status == "finished":
-                skipped.append(found)
-                progress.advance()
-                continue
+    facts = functools.cache(lambda: dataset_facts(dataset, options))
+
+    def take(cell: Cell) -> tuple[StoredCell, bool]:
+        """Give a cell, and whether it was run now."""
+        if found := _finished(store, cell, options):
+            return found, False
+        with store.claim(cell.key):
+            # Another process may have finished it before this one had it.
+            if found := _finished(store, cell, options):
+                return found, False
             if options.force:  # anew means from the start
                 shutil.rmtree(store.checkpoint_folder(cell.key), ignore_errors=True)
-            if facts is None:
-                facts = dataset_facts(dataset, options)
             stored = run_cell(
-                cell, evaluated, title=title, facts=facts, options=options, store=store
+                cell, evaluated, title=title, facts=facts(), options=options, store=store
             )
-            made.append(stored)
-            _report(stored)
-            progress.advance()
-    return RunSummary(tuple(made), tuple(skipped))
+        _report(stored)
+        return stored, True
+
+    outcomes: dict[int, tuple[StoredCell, bool]] = {}
+    queue = deque(enumerate(cells))
+    n_busy = 0  # how many in a row others had in hand
+    with Progress(f"run on {dataset.name}", len(cells), unit="cell") as progress:
+        while queue:
+            place, cell = queue.popleft()
+            try:
+                outcomes[place] = take(cell)
+            except BusyError as error:
+                queue.append((place, cell))
+                n_busy += 1
+                if n_busy == len(queue):  # nothing is left but what others do
+                    _log.info("waiting: %s", error)
+                if n_busy >= len(queue):
+                    time.sleep(_POLL_SECONDS)
+            else:
+                n_busy = 0
+                progress.advance()
+    in_order = [outcomes[place] for place in range(len(cells))]
+    return RunSummary(
+        made=tuple(stored for stored, is_new in in_order if is_new),
+        skipped=tuple(stored for stored, is_new in in_order if not is_new),
+    )
+
+
+def _finished(store: ResultStore, cell: Cell, options: RunOptions) -> StoredCell | None:
+    """Give the cell if it is stored and finished, and is not to be made anew."""
+    found = None if options.force else store.find(cell.key)
+    return found if found is not None and found.record.status == "finished" else None
 
 
 def join_fits(cells: Mapping[str, tuple[Cell, Dataset]]) -> None:

@@ -6,7 +6,11 @@
     curve.csv          loss, validation AUC and speed per epoch (models with epochs)
     state.npz          the fitted model's state (finished cells)
     error.txt          the traceback (failed cells)
-<root>/unfinished/<key hash>/   checkpoints of a fit that has not ended
+<root>/unfinished/<key hash>/       checkpoints of a fit that has not ended
+<root>/unfinished/<key hash>.lock   held by the process that runs the cell
+
+Several processes may write to one store: each cell is one's at a time, see `bench.datasets.lock`
+(also for network file systems), and appears in one rename.
 """
 
 import csv
@@ -16,6 +20,7 @@ import io
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +29,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bench.datasets.lock import only_process
 from bench.errors import BenchError
 from bench.experiment.record import CellKey, CellRecord, PerUser
 from bench.files import atomic_folder, atomic_write_json
@@ -85,6 +91,17 @@ class ResultStore:
     def checkpoint_folder(self, key: CellKey) -> Path:
         """Say where the checkpoints of an unfinished fit lie."""
         return self.root / "unfinished" / key_hash(key)
+
+    def claim(self, key: CellKey) -> AbstractContextManager[None]:
+        """Keep a cell for this process while the block runs.
+
+        Raises
+        ------
+        BusyError
+            Another process has it.
+        """
+        lock = self.root / "unfinished" / f"{key_hash(key)}.lock"
+        return only_process(lock, f"run {key.recommender} (seed {key.seed})")
 
     def find(self, key: CellKey) -> StoredCell | None:
         """Give the stored cell, finished or failed, or None."""

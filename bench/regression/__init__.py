@@ -1,0 +1,1 @@
+"""Regression of AUC: golden files, fresh results, and the drift between them."""
