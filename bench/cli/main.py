@@ -22,6 +22,11 @@ VERBS = {
     "run": ("bench.cli.run", "run", "Fit, evaluate, design; print Tables II to IV, draw figures."),
     "table": ("bench.cli.table", "table", "Print a table from stored results, in any format."),
     "figure": ("bench.cli.figure", "figure", "Draw one of Figures 3 to 6 from stored results."),
+    "audit": (
+        "bench.cli.audit",
+        "audit",
+        "Show one fitted model's AUC under every definition in use.",
+    ),
     "list": ("bench.cli.listing", "list_recommenders", "List recommenders and hyper-parameters."),
     "datasets": (
         "bench.cli.datasets",

@@ -24,15 +24,16 @@ from bench.report.table4 import table4
 from bench.report.tables import table2, table3
 from bench.report.text import to_csv, to_json, to_markdown, to_text
 
-__all__ = ["stored_designs", "table"]
+__all__ = ["RENDERERS", "for_terminal", "stored_designs", "table"]
 
-_RENDERERS: dict[str, Callable[[Table], str]] = {
+RENDERERS: dict[str, Callable[[Table], str]] = {
     "text": to_text,
     "markdown": to_markdown,
     "latex": to_latex,
     "csv": to_csv,
     "json": to_json,
 }
+"""Format to how a table is written in it."""
 
 
 @click.command("table")
@@ -40,7 +41,7 @@ _RENDERERS: dict[str, Callable[[Table], str]] = {
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(list(_RENDERERS)),
+    type=click.Choice(list(RENDERERS)),
     default="text",
     show_default=True,
     help="How to write it; csv and json give unrounded values, one line per value.",
@@ -115,9 +116,9 @@ def table(
             chosen = parse_settings(settings)
             made = table3(cells, ties=ties, ci=ci, metric=metric, settings=chosen)
     if output is not None:
-        atomic_write_bytes(output, _RENDERERS[format_](made).encode())
+        atomic_write_bytes(output, RENDERERS[format_](made).encode())
     else:
-        click.echo(_for_terminal(made, format_), nl=False)
+        click.echo(for_terminal(made, format_), nl=False)
 
 
 def stored_designs(
@@ -199,7 +200,8 @@ def _stored(results: Path, datasets: tuple[str, ...]) -> list[StoredCell]:
     return [cell for cell in cells if not datasets or cell.record.key.dataset in datasets]
 
 
-def _for_terminal(made: Table, format_: str) -> str:
+def for_terminal(made: Table, format_: str) -> str:
+    """Write a table in a format, with bold letters where text goes to a terminal."""
     if format_ == "text":
         return to_text(made, styled=sys.stdout.isatty())
-    return _RENDERERS[format_](made)
+    return RENDERERS[format_](made)

@@ -1,7 +1,7 @@
 """Finished cells as models again: loaded from the result store, ready to score."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,7 @@ def finished_cells(
     *,
     names: Sequence[str] = (),
     seed: int | None = None,
+    choose: Callable[[list[StoredCell]], Sequence[StoredCell]] = lambda cells: cells,
 ) -> list[StoredCell]:
     """Pick one finished cell per recommender: the newest that was fitted on just these data.
 
@@ -48,6 +49,8 @@ def finished_cells(
         Which recommenders, in this order; all that have a finished cell by default.
     seed
         Only cells of this seed.
+    choose
+        Keeps some of the cells that fit, before the newest are picked.
 
     Raises
     ------
@@ -55,7 +58,7 @@ def finished_cells(
         There is no such cell; the message says what is there and what makes one.
     """
     of_seed = "" if seed is None else f" with seed {seed}"
-    newest: dict[str, StoredCell] = {}
+    fitting: list[StoredCell] = []
     other_data = False
     for cell in store.cells(dataset.name):
         key = cell.record.key
@@ -64,9 +67,12 @@ def finished_cells(
         if (key.data_hash, key.split_hash) != (dataset.data_hash, dataset.split_hash):
             other_data = True
             continue
-        best = newest.get(key.recommender)
+        fitting.append(cell)
+    newest: dict[str, StoredCell] = {}
+    for cell in choose(fitting) if fitting else ():
+        best = newest.get(cell.record.key.recommender)
         if best is None or _made(cell) > _made(best):
-            newest[key.recommender] = cell
+            newest[cell.record.key.recommender] = cell
     for name in names:
         registry.recommender(name)  # an unknown name gets its own message
     missing = [name for name in names if name not in newest]
