@@ -50,11 +50,13 @@ __all__ = ["audit"]
     help="AUC against training count: what a tie with the test item earns, nothing or one half.",
 )
 @click.option(
-    "--samples", type=int, default=100, show_default=True, help="Items drawn per user where sampled."
+    "--samples",
+    type=int,
+    default=100,
+    show_default=True,
+    help="Items drawn per user.",
 )
-@click.option(
-    "--draws", type=int, default=10, show_default=True, help="How often they are drawn."
-)
+@click.option("--draws", type=int, default=10, show_default=True, help="How often they are drawn.")
 @click.option("--k", type=int, default=10, show_default=True, help="Cut-off of AUC@k.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @plugin_option
@@ -96,9 +98,9 @@ def audit(
         curve_of,
         curve_table,
         definitions_table,
-        joined,
     )
     from bench.report.configurations import choose
+    from bench.report.layout import joined
 
     if output is not None and output.suffix.lower() not in (".png", ".pdf"):
         raise BenchError(f"--output {output}: the figure is written as .png or .pdf")
@@ -135,7 +137,7 @@ def audit(
     curves = [curve_of(audited, ties) for audited in audits]
     tables = [definitions_table(audits), curve_table(curves)]
     if format_ in ("csv", "json"):
-        click.echo(RENDERERS[format_](joined(tables)), nl=False)
+        click.echo(RENDERERS[format_](joined("audit", tables)), nl=False)
     else:
         click.echo("\n".join(for_terminal(table, format_) for table in tables), nl=False)
     if output is not None:

@@ -27,6 +27,16 @@ VERBS = {
         "audit",
         "Show one fitted model's AUC under every definition in use.",
     ),
+    "export": (
+        "bench.cli.export",
+        "export",
+        "Write a finished result as one file, a bundle.",
+    ),
+    "evaluate": (
+        "bench.cli.evaluate",
+        "evaluate",
+        "Recompute the numbers of bundles, without training.",
+    ),
     "list": ("bench.cli.listing", "list_recommenders", "List recommenders and hyper-parameters."),
     "datasets": (
         "bench.cli.datasets",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.datasets.dataset import NO_ITEM, Interactions
+from bench.datasets.dataset import Interactions
 from bench.evaluation.auc import Ties, UserMean, auc_per_user
 from bench.evaluation.counts import RankCounts, RankingTask, Score, score_batches
 

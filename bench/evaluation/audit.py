@@ -209,7 +209,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         "{n} sampled items",
         "The authors' released code, and so its log, with 100: items drawn from the catalogue, "
         "the user's training items and the test item skipped, the validation item not; ties earn "
-        "nothing. Mean and standard deviation over {draws} draws; who draws once is off by as much.",
+        "nothing. Mean and standard deviation over {draws} draws: one draw is off by as much.",
         _sampled,
     ),
     Definition(

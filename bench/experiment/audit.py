@@ -7,8 +7,8 @@ import numpy as np
 
 from bench.datasets.dataset import NO_ITEM, Dataset, Interactions
 from bench.errors import BenchError
-from bench.evaluation.audit import AuditCounts
 from bench.evaluation.auc_variants import count_pooled
+from bench.evaluation.audit import AuditCounts
 from bench.evaluation.counts import RankCounts, count_ranks, count_sampled
 from bench.experiment.plan import COLD_BELOW
 from bench.recommender import Recommender
@@ -76,9 +76,7 @@ def audit_counts(
     train, test = dataset.training.train, dataset.test
     users = np.arange(dataset.n_users)
     nothing = np.empty(0, dtype=np.int64)
-    nobody = Interactions.from_pairs(
-        nothing, nothing, n_users=train.n_users, n_items=train.n_items
-    )
+    nobody = Interactions.from_pairs(nothing, nothing, n_users=train.n_users, n_items=train.n_items)
 
     def ranks(known: Interactions) -> RankCounts:
         runtime = model.runtime
@@ -90,7 +88,9 @@ def audit_counts(
 
     exact = ranks(dataset.known)
     if not exact.present.any():
-        raise BenchError(f"{dataset.name}: nobody has a test item and negatives, so there is no AUC")
+        raise BenchError(
+            f"{dataset.name}: nobody has a test item and negatives, so there is no AUC"
+        )
     validation_in = ranks(train.with_pairs(users, test))
     known_in = ranks(nobody.with_pairs(users, test))
     # One target per draw: all draws come from one pass over the scores.

@@ -13,7 +13,7 @@ from bench.experiment.store import ResultStore, StoredCell
 from bench.recommender import Recommender, Runtime
 from bench.registry import Registry
 
-__all__ = ["LoadedModel", "finished_cells", "load_model"]
+__all__ = ["LoadedModel", "finished_cells", "load_model", "made_at"]
 
 _log = logging.getLogger(__name__)
 
@@ -24,6 +24,11 @@ class LoadedModel:
 
     record: CellRecord
     model: Recommender
+
+
+def made_at(cell: StoredCell) -> str:
+    """Say when a cell was finished, as text that sorts by time; "" if it does not say."""
+    return str(cell.record.provenance.get("finished_at", ""))
 
 
 def finished_cells(
@@ -71,7 +76,7 @@ def finished_cells(
     newest: dict[str, StoredCell] = {}
     for cell in choose(fitting) if fitting else ():
         best = newest.get(cell.record.key.recommender)
-        if best is None or _made(cell) > _made(best):
+        if best is None or made_at(cell) > made_at(best):
             newest[cell.record.key.recommender] = cell
     for name in names:
         registry.recommender(name)  # an unknown name gets its own message
@@ -137,10 +142,6 @@ def load_model(
             f"{' '.join(str(error).split())}); `bench run --force` fits it anew"
         ) from error
     return LoadedModel(cell.record, model)
-
-
-def _made(cell: StoredCell) -> str:
-    return str(cell.record.provenance.get("finished_at", ""))
 
 
 def _in_column_order(cells: dict[str, StoredCell], registry: Registry) -> list[str]:

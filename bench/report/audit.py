@@ -11,7 +11,7 @@ from bench.evaluation.cold_curve import Point, cold_curve
 from bench.experiment.record import CellRecord
 from bench.report.layout import DASH, Cell, Column, Notes, Row, Table
 
-__all__ = ["Audited", "Curve", "curve_of", "curve_table", "definitions_table", "joined"]
+__all__ = ["Audited", "Curve", "curve_of", "curve_table", "definitions_table"]
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,10 @@ def definitions_table(audits: Sequence[Audited]) -> Table:
     for definition in DEFINITIONS:
         note = notes.number(definition.text(definition.used_by, first))
         label = definition.text(definition.label, first)
-        cells = [Cell(label, note=note)]
+        cells = [Cell(label, _rests_on(definition, first), note=note)]
         for audited, reference in zip(audits, references, strict=True):
             values = summaries(definition, audited.counts)
-            cells.extend(_cell(value, definition) for value in values)
+            cells.extend(map(_cell, values))
             differences = [
                 None if value is None or before is None else value.mean - before.mean
                 for value, before in zip(values, reference, strict=True)
@@ -160,19 +160,6 @@ def curve_table(curves: Sequence[Curve]) -> Table:
     )
 
 
-def joined(tables: Sequence[Table]) -> Table:
-    """Join tables for programs: one list of values, each with the name of its table."""
-    return Table(
-        name="audit",
-        caption=tables[0].caption,
-        columns=(),
-        rows=(),
-        foot=tuple(dict.fromkeys(line for table in tables for line in table.foot)),
-        notes=tuple(note for table in tables for note in table.notes),
-        tidy=tuple({"table": table.name, **row} for table in tables for row in table.tidy),
-    )
-
-
 def _definitions_foot(audits: Sequence[Audited], *, single: bool) -> list[str]:
     first = audits[0]
     counts, key = first.counts, first.record.key
@@ -215,17 +202,18 @@ def _made(title: str, record: CellRecord) -> str:
     )
 
 
-def _cell(value: Summary | None, definition: Definition) -> Cell:
+def _rests_on(definition: Definition, counts: AuditCounts) -> tuple[str, ...]:
+    """Say on how many items or users a row rests, where it is not on those of the others."""
+    everyone, cold = summaries(definition, counts)
+    if definition.name == "per-item" and everyone is not None:
+        return (f"{everyone.n:,} items, {cold.n:,} of them cold",)
+    return () if definition.cold is None else (f"{cold.n:,} users",)
+
+
+def _cell(value: Summary | None) -> Cell:
     if value is None or math.isnan(value.mean):
         return Cell(DASH)
-    details = []
-    if value.sd is not None:
-        details.append(f"±{value.sd:.4f}")
-    if definition.name == "per-item":
-        details.append(f"({value.n:,} items)")
-    elif definition.cold is not None:
-        details.append(f"({value.n:,} users)")
-    return Cell(f"{value.mean:.4f}", tuple(details))
+    return Cell(f"{value.mean:.4f}", () if value.sd is None else (f"±{value.sd:.4f}",))
 
 
 def _difference(value: float | None, definition: Definition) -> Cell:

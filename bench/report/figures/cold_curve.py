@@ -8,11 +8,20 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
 from bench.report.audit import Curve
-from bench.report.figures.style import FAINT, INK, ONE_COLUMN, new_figure, styled
+from bench.report.figures.style import (
+    FAINT,
+    INK,
+    ONE_COLUMN,
+    TWO_COLUMNS,
+    new_figure,
+    styled,
+)
 
 __all__ = ["cold_curve_figure"]
 
-_HEIGHT = 2.7
+_HEIGHT = 2.6
+_NARROW_BINS, _NARROW_CURVES = 10, 5
+"""More than these do not fit into one column of a page."""
 _LOOKS = (
     ("#1f5fa8", "-", "o"),
     ("#b5472f", (0, (4, 1.5)), "s"),
@@ -36,19 +45,23 @@ def cold_curve_figure(curves: Sequence[Curve], *, cold_below: int) -> Figure:
     cold_below
         Counts below this are shaded as cold.
     """
+    n_bins = len(curves[0].points)
+    wide = n_bins > _NARROW_BINS or len(curves) > _NARROW_CURVES
+    width, per_row = (TWO_COLUMNS, 8) if wide else (ONE_COLUMN, 4)
+    left = 0.44 / width
     with styled():
-        figure = new_figure(ONE_COLUMN, _HEIGHT)
-        legend_rows = -(-len(curves) // 4)
+        figure = new_figure(width, _HEIGHT)
+        legend_rows = -(-len(curves) // per_row)
         upper, lower = figure.subplots(
             2,
             1,
             sharex=True,
             gridspec_kw={
-                "left": 0.125,
-                "right": 0.99,
-                "top": 0.985 - 0.062 * legend_rows,
-                "bottom": 0.2,
-                "hspace": 0.09,
+                "left": left,
+                "right": 1 - 0.04 / width,
+                "top": 0.98 - 0.065 * legend_rows,
+                "bottom": 0.175,
+                "hspace": 0.08,
                 "height_ratios": (3.2, 1.0),
             },
         )
@@ -56,13 +69,15 @@ def cold_curve_figure(curves: Sequence[Curve], *, cold_below: int) -> Figure:
         _bars(lower, curves[0])
         for axes in (upper, lower):
             axes.axvspan(-0.6, cold_below - 0.5, color="#eef1f5", linewidth=0, zorder=0)
+        if n_bins >= _NARROW_BINS and not wide:
+            lower.tick_params(axis="x", labelsize=5.3)
         handles, labels = upper.get_legend_handles_labels()
         figure.legend(
             handles,
             labels,
             loc="upper center",
-            bbox_to_anchor=(0.555, 1.01),
-            ncols=min(len(curves), 4),
+            bbox_to_anchor=((1 + left) / 2, 1.01),
+            ncols=min(len(curves), per_row),
             frameon=False,
             handlelength=2.2,
             handletextpad=0.5,
@@ -160,7 +175,7 @@ def _bars(axes: Axes, curve: Curve) -> None:
     axes.set_ylim(0, max(n_users) * 1.32)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    axes.set_ylabel("users", labelpad=13)
+    axes.set_ylabel("users", labelpad=13.5)
     axes.set_xticks(places, [point.bin.label for point in curve.points])
     axes.tick_params(axis="x", length=0, pad=2)
     axes.set_xlabel("training interactions of the test item", labelpad=2)
