@@ -97,7 +97,7 @@ class Manifest:
         TypeError, ValueError, KeyError
             It is no such manifest.
         """
-        fields = {field.name: value.get(field.name) for field in dataclasses.fields(cls)}
+        fields: dict[str, Any] = {f.name: value.get(f.name) for f in dataclasses.fields(cls)}
         if fields["kind"] not in _LAYOUTS:
             raise ValueError(f"unknown kind {fields['kind']!r}")
         fields["key"] = CellKey(**value["key"])
@@ -207,9 +207,7 @@ def _read(archive: zipfile.ZipFile) -> Bundle:
         if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
             _refuse(f"{printable(info.filename)} is compressed, which no bundle is")
     if infos[_MANIFEST].file_size > _MANIFEST_BYTES:
-        _refuse(
-            f"its manifest has {infos[_MANIFEST].file_size:,} bytes, {_MANIFEST_BYTES:,} may be"
-        )
+        _refuse(f"its manifest is longer than {_MANIFEST_BYTES:,} bytes")
     value = json.loads(archive.read(_MANIFEST), parse_constant=_refuse_constant)
     if not isinstance(value, dict) or value.get("format") != _FORMAT:
         _refuse("no bundle of this suite")
@@ -277,14 +275,14 @@ def _check_factors(arrays: Arrays) -> None:
 
 
 def _check_numbers(value: Any, needed: tuple[str, ...], kind: type) -> None:
-    accepted = (int, float) if kind is float else (kind,)
+    accepted: tuple[Any, ...] = (int, float) if kind is float else (kind,)
     if not isinstance(value, dict) or not set(needed) <= set(value):
         raise TypeError(f"numbers are missing: {', '.join(needed)}")
-    if not all(
-        isinstance(v, accepted) and not isinstance(v, bool) and math.isfinite(v)
-        for v in value.values()
-    ):
-        raise TypeError("a number is none")
+    for number in value.values():
+        if not isinstance(number, accepted) or isinstance(number, bool):
+            raise TypeError(f"{number!r} is no number")
+        if not math.isfinite(number):
+            raise ValueError("a number is infinite")
 
 
 def _refuse(reason: str) -> NoReturn:

@@ -111,7 +111,11 @@ def export_factors(
         )
     users, user_exponent = _halved(factors.user_factors)
     items, item_exponent = _halved(factors.item_factors)
-    arrays = {"user_factors": users, "item_factors": items, "item_bias": factors.item_bias}
+    arrays: dict[str, npt.NDArray[Any]] = {
+        "user_factors": users,
+        "item_factors": items,
+        "item_bias": factors.item_bias,
+    }
     exponents = {"user": user_exponent, "item": item_exponent}
     before, after = (
         _row_of_factors(

@@ -53,7 +53,8 @@ class Evaluated:
 
 def rows_table(bundles: Sequence[Evaluated]) -> Table:
     """Lay out four rows per bundle: All and Cold Items, ties earning nothing and one half."""
-    rows, tidy = [], []
+    rows: list[Row] = []
+    tidy: list[dict[str, Any]] = []
     for one in bundles:
         for number, (setting, ties) in enumerate(itertools.product(_SETTINGS, TIES)):
             users = _users(one.row, setting)
@@ -119,7 +120,9 @@ def difference_table(bundles: Sequence[Evaluated], *, metric: str, ties: Ties) -
     ties
         "strict" or "half".
     """
-    rows, tidy, statistics = [], [], []
+    rows: list[Row] = []
+    tidy: list[dict[str, Any]] = []
+    statistics: list[dict[str, float]] = []
     for earlier, later in itertools.combinations(bundles, 2):
         if not _comparable(earlier, later):
             continue

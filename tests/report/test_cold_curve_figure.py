@@ -38,7 +38,7 @@ def test_lines_bars_and_labels(store: ResultStore) -> None:
     drawn = [container.lines[0].get_ydata() for container in upper.containers]
     for curve, means in zip(made, drawn, strict=True):
         expected = [p.interval.mean for p in curve.points if p.interval.n_users]
-        np.testing.assert_allclose(means, expected)
+        assert means.tolist() == pytest.approx(expected)
     assert [label.get_text().replace("\N{EN DASH}", "-") for label in lower.get_xticklabels()] == [
         "0", "1", "2", "3", "4", "5-9", "10-19", "20-39",
     ]  # fmt: skip
