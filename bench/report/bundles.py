@@ -65,7 +65,7 @@ def rows_table(bundles: Sequence[Evaluated]) -> Table:
                 Cell(_SETTINGS[setting] if ties == TIES[0] else ""),
                 Cell(ties),
                 Cell(f"{n_users:,}"),
-                _auc_cell(_values(one.row, "auc", ties)[users]),
+                _auc_cell(_values(one.row, "auc", ties)[users], setting),
             ]
             for name in _SHOWN:
                 value = one.row.metrics.get(f"{name}_{ties}.{setting}")
@@ -234,10 +234,11 @@ def _values(row: BundleRow, metric: str, ties: Ties) -> npt.NDArray[np.float64]:
     return _METRICS[metric].per_user(row.counts, ties)
 
 
-def _auc_cell(values: npt.NDArray[np.float64]) -> Cell:
+def _auc_cell(values: npt.NDArray[np.float64], setting: str) -> Cell:
     if not len(values):
         return Cell(DASH)
-    interval = bootstrap_mean(values, rng=child_generator(0, "report", "bootstrap", "bundle"))
+    # As Table III draws, so that the interval is the same.
+    interval = bootstrap_mean(values, rng=child_generator(0, "report", "bootstrap", setting))
     return Cell(f"{interval.mean:.4f}", (f"[{interval.low:.4f}, {interval.high:.4f}]",))
 
 

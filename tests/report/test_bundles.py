@@ -13,6 +13,7 @@ from bench.experiment.export import evaluate, export_ranks
 from bench.experiment.store import ResultStore
 from bench.report.bundles import Evaluated, difference_table, rows_table
 from bench.report.layout import DASH, joined
+from bench.report.tables import table3
 from bench.report.text import to_csv, to_json, to_text
 from bench.rng import child_generator
 
@@ -47,6 +48,18 @@ def test_four_rows_by_hand(popular: Evaluated) -> None:
     assert low < 0.55 < high
     assert "all 32 numbers are the manifest's" in " ".join(table.foot)
     assert "SHA-256 of the bundle ffff" in " ".join(table.foot)
+
+
+def test_intervals_are_those_of_table_3(store: ResultStore, visual: Evaluated) -> None:
+    one = evaluated(store, "poprank", [9, 8, 4, 1])
+    for path, setting in ((0, "All Items"), (2, "Cold Items")):
+        (row,) = [
+            row
+            for row in table3(store.cells(), ci=True).tidy
+            if row["recommender"] == "poprank" and row["setting"] == setting.split()[0].lower()
+        ]
+        expected = f"[{row['ci_low']:.4f}, {row['ci_high']:.4f}]"
+        assert rows_table([one]).rows[path].cells[4].details == (expected,)
 
 
 def test_nobody_is_cold(store: ResultStore) -> None:
