@@ -27,6 +27,21 @@ VERBS = {
         "Test whether stored recommenders differ, user by user.",
     ),
     "figure": ("bench.cli.figure", "figure", "Draw one of Figures 3 to 6 from stored results."),
+    "audit": (
+        "bench.cli.audit",
+        "audit",
+        "Show one fitted model's AUC under every definition in use.",
+    ),
+    "export": (
+        "bench.cli.export",
+        "export",
+        "Write a finished result as one file, a bundle.",
+    ),
+    "evaluate": (
+        "bench.cli.evaluate",
+        "evaluate",
+        "Recompute the numbers of bundles, without training.",
+    ),
     "list": ("bench.cli.listing", "list_recommenders", "List recommenders and hyper-parameters."),
     "datasets": (
         "bench.cli.datasets",

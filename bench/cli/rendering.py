@@ -1,7 +1,7 @@
 """From the result store to a table on the terminal or in a file, as several verbs do it."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,10 +11,10 @@ from bench.errors import BenchError
 from bench.experiment.store import ResultStore, StoredCell
 from bench.files import atomic_write_bytes
 from bench.report.latex import to_latex
-from bench.report.layout import Table
+from bench.report.layout import Table, joined
 from bench.report.text import to_csv, to_json, to_markdown, to_text
 
-__all__ = ["format_option", "output_option", "stored_cells", "write_table"]
+__all__ = ["format_option", "in_one", "output_option", "stored_cells", "write_table"]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -75,6 +75,13 @@ def write_table(made: Table, format_: str, output: Path | None) -> None:
         atomic_write_bytes(output, _RENDERERS[format_](made).encode())
     else:
         click.echo(_for_terminal(made, format_), nl=False)
+
+
+def in_one(name: str, tables: Sequence[Table], format_: str) -> str:
+    """Write several tables as one text: one below the other, or as one list for programs."""
+    if format_ in ("csv", "json"):
+        return _RENDERERS[format_](joined(name, tables))
+    return "\n".join(_for_terminal(table, format_) for table in tables)
 
 
 def _for_terminal(made: Table, format_: str) -> str:

@@ -9,6 +9,14 @@ from bench.evaluation.auc import (
     mean_auc,
     mean_over_users,
 )
+from bench.evaluation.auc_variants import (
+    auc_at_k,
+    count_pooled,
+    limited_auc,
+    mean_over_items,
+    micro_auc,
+)
+from bench.evaluation.cold_curve import cold_curve
 from bench.evaluation.counts import RankCounts, count_ranks, count_sampled, count_scores
 from bench.evaluation.fused import count_factors
 from bench.evaluation.image import InceptionScore, category_agreement, inception_score
@@ -19,7 +27,15 @@ from bench.evaluation.image_distance import (
     kernel_distance,
 )
 from bench.evaluation.quality import Distances, Quality, judged_distances, judged_quality
-from bench.evaluation.ranking import CUTOFFS, Metric, mrr, ndcg_at_k, ranking_metrics, recall_at_k
+from bench.evaluation.ranking import (
+    CUTOFFS,
+    Metric,
+    metric_means,
+    mrr,
+    ndcg_at_k,
+    ranking_metrics,
+    recall_at_k,
+)
 from bench.evaluation.significance import (
     Interval,
     bootstrap_difference,
@@ -32,7 +48,6 @@ from bench.evaluation.similarity import Diversity, SsimOptions, opposite_mean_ss
 
 __all__ = [
     "CUTOFFS",
-    "TIES",
     "Distances",
     "Diversity",
     "FrechetDistance",
@@ -43,14 +58,18 @@ __all__ = [
     "Quality",
     "RankCounts",
     "SsimOptions",
+    "TIES",
     "Ties",
     "UserMean",
+    "auc_at_k",
     "auc_per_user",
     "bootstrap_difference",
     "bootstrap_mean",
     "category_agreement",
+    "cold_curve",
     "cold_users",
     "count_factors",
+    "count_pooled",
     "count_ranks",
     "count_sampled",
     "count_scores",
@@ -60,8 +79,12 @@ __all__ = [
     "judged_distances",
     "judged_quality",
     "kernel_distance",
+    "limited_auc",
     "mean_auc",
+    "mean_over_items",
     "mean_over_users",
+    "metric_means",
+    "micro_auc",
     "mrr",
     "ndcg_at_k",
     "opposite_mean_ssim",

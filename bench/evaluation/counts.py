@@ -5,7 +5,7 @@ IV-A). From the two counts and the number of negatives follow AUC, recall, NDCG 
 under either tie rule, so one pass over the scores serves them all.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -17,7 +17,15 @@ from bench.datasets.dataset import NO_ITEM, Interactions
 from bench.errors import BenchError, NonFiniteScoreError
 from bench.recommender import FactorRecommender, Recommender
 
-__all__ = ["RankCounts", "RankingTask", "Score", "count_ranks", "count_sampled", "count_scores"]
+__all__ = [
+    "RankCounts",
+    "RankingTask",
+    "Score",
+    "count_ranks",
+    "count_sampled",
+    "count_scores",
+    "score_batches",
+]
 
 Score = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float32]]
 """Users int64 (B,) to scores float32 (B, n_items), as `Recommender.score`."""
@@ -184,10 +192,8 @@ def count_scores(
 
     task = RankingTask.of(targets, known)
     n_less, n_equal = np.zeros((2, len(targets), len(task.users)), dtype=np.int64)
-    size = batch_users or _batch_users(known.n_items)
-    for start in range(0, len(task.users), size):
-        users = task.users[start : start + size]
-        scores = _checked_scores(score, users, known.n_items, name)  # (B, n_items)
+    done = 0
+    for users, scores in score_batches(score, task.users, known.n_items, batch_users, name):
         items = task.targets[:, users]  # (n_kinds, B)
         target_scores = np.where(items == NO_ITEM, np.nan, scores[np.arange(len(users)), items])
         less, equal = np.zeros((2, *items.shape), dtype=np.int64)
@@ -202,8 +208,9 @@ def count_scores(
             less,
             equal,
         )
-        n_less[:, start : start + size] = less
-        n_equal[:, start : start + size] = equal
+        n_less[:, done : done + len(users)] = less
+        n_equal[:, done : done + len(users)] = equal
+        done += len(users)
     return task.results(n_less, n_equal)
 
 
@@ -257,10 +264,7 @@ def count_sampled(
     n_samples = min(n_samples, train.n_items)
     counts = np.zeros((3, len(targets), train.n_users), dtype=np.int64)
     active = np.flatnonzero((stacked != NO_ITEM).any(axis=0))
-    size = batch_users or _batch_users(train.n_items)
-    for start in range(0, len(active), size):
-        users = active[start : start + size]
-        scores = _checked_scores(score, users, train.n_items, name)  # (B, n_items)
+    for users, scores in score_batches(score, active, train.n_items, batch_users, name):
         items = stacked[:, users]  # (n_kinds, B)
         drawn = np.array(
             [
@@ -279,6 +283,41 @@ def count_sampled(
             counts[1, kind, users] = (negative & (sampled == reference)).sum(axis=1)
             counts[2, kind, users] = negative.sum(axis=1)
     return [RankCounts(*counts[:, kind]) for kind in range(len(targets))]
+
+
+def score_batches(
+    score: Score,
+    users: npt.NDArray[np.int64],
+    n_items: int,
+    batch_users: int | None = None,
+    name: str = "the model",
+) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
+    """Score users batch by batch: their numbers, (B,), and their scores, (B, n_items), checked.
+
+    Parameters
+    ----------
+    score
+        Users int64 (B,) to scores float32 (B, n_items).
+    users
+        int64 (n,): who is scored, in this order.
+    n_items
+        Size of the catalogue.
+    batch_users
+        Users scored at a time; by default as many as make 64 MB of scores.
+    name
+        The recommender, for error messages.
+
+    Raises
+    ------
+    BenchError
+        The scores have another shape or type.
+    NonFiniteScoreError
+        A score is NaN or infinite.
+    """
+    size = batch_users or _batch_users(n_items)
+    for start in range(0, len(users), size):
+        batch = users[start : start + size]
+        yield batch, _checked_scores(score, batch, n_items, name)
 
 
 def _batch_users(n_items: int) -> int:

@@ -6,16 +6,24 @@ over a random order of the ties (rank uniform over g + 1 .. g + e + 1). The expe
 over that order is exactly half a negative per tie, so the two rules mean the same in every metric.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from bench.evaluation.auc import Ties, auc_per_user
+from bench.evaluation.auc import TIES, Ties, auc_per_user
 from bench.evaluation.counts import RankCounts
 
-__all__ = ["CUTOFFS", "Metric", "mrr", "ndcg_at_k", "ranking_metrics", "recall_at_k"]
+__all__ = [
+    "CUTOFFS",
+    "Metric",
+    "metric_means",
+    "mrr",
+    "ndcg_at_k",
+    "ranking_metrics",
+    "recall_at_k",
+]
 
 CUTOFFS = (5, 10, 20)
 
@@ -60,6 +68,32 @@ def ranking_metrics(cutoffs: Sequence[int] = CUTOFFS) -> tuple[Metric, ...]:
         *map(ndcg, cutoffs),
         Metric("mrr", "MRR", mrr),
     )
+
+
+def metric_means(
+    counts: RankCounts, settings: Mapping[str, npt.NDArray[np.bool_]]
+) -> dict[str, float]:
+    """Give the mean of every metric under both tie rules, over the users of each setting.
+
+    Parameters
+    ----------
+    counts
+        Where the held-out items stand.
+    settings
+        Name to bool (n_users,): users with a held-out item; a setting without users has no means.
+
+    Returns
+    -------
+    By name: "auc_strict.all", "ndcg@10_half.cold".
+    """
+    means: dict[str, float] = {}
+    for metric in ranking_metrics():
+        for ties in TIES:
+            per_user = metric.per_user(counts, ties)
+            for setting, users in settings.items():
+                if users.any():
+                    means[f"{metric.name}_{ties}.{setting}"] = float(per_user[users].mean())
+    return means
 
 
 def recall_at_k(counts: RankCounts, k: int, ties: Ties) -> npt.NDArray[np.float64]:

@@ -12,9 +12,9 @@ import numpy as np
 from bench.datasets.dataset import Dataset
 from bench.distributed import from_leader, world_size
 from bench.errors import BenchError, StorageError
-from bench.evaluation.auc import TIES, cold_users
+from bench.evaluation.auc import cold_users
 from bench.evaluation.counts import RankCounts, count_ranks, count_sampled
-from bench.evaluation.ranking import ranking_metrics
+from bench.evaluation.ranking import metric_means
 from bench.experiment.plan import COLD_BELOW, Cell, RunOptions
 from bench.experiment.provenance import (
     PeakMemory,
@@ -214,13 +214,7 @@ def metrics_of(dataset: Dataset, test: RankCounts) -> tuple[dict[str, float], di
     present = test.present
     cold = present & cold_users(dataset.test, dataset.training.train.item_counts, COLD_BELOW)
     settings = {"all": present, "cold": cold}
-    metrics: dict[str, float] = {}
-    for metric in ranking_metrics():
-        for ties in TIES:
-            per_user = metric.per_user(test, ties)
-            for setting, users in settings.items():
-                if users.any():
-                    metrics[f"{metric.name}_{ties}.{setting}"] = float(per_user[users].mean())
+    metrics = metric_means(test, settings)
     bad = [name for name, value in metrics.items() if not math.isfinite(value)]
     if bad:
         raise BenchError(f"not a number: {', '.join(bad)}")

@@ -1,7 +1,7 @@
 """Finished cells as models again: loaded from the result store, ready to score."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from bench.experiment.store import ResultStore, StoredCell
 from bench.recommender import Recommender, Runtime
 from bench.registry import Registry
 
-__all__ = ["LoadedModel", "finished_cells", "load_model"]
+__all__ = ["LoadedModel", "finished_cells", "load_model", "made_at"]
 
 _log = logging.getLogger(__name__)
 
@@ -26,6 +26,11 @@ class LoadedModel:
     model: Recommender
 
 
+def made_at(cell: StoredCell) -> str:
+    """Say when a cell was finished, as text that sorts by time; "" if it does not say."""
+    return str(cell.record.provenance.get("finished_at", ""))
+
+
 def finished_cells(
     store: ResultStore,
     dataset: Dataset,
@@ -33,6 +38,7 @@ def finished_cells(
     *,
     names: Sequence[str] = (),
     seed: int | None = None,
+    choose: Callable[[list[StoredCell]], Sequence[StoredCell]] = lambda cells: cells,
 ) -> list[StoredCell]:
     """Pick one finished cell per recommender: the newest that was fitted on just these data.
 
@@ -48,6 +54,8 @@ def finished_cells(
         Which recommenders, in this order; all that have a finished cell by default.
     seed
         Only cells of this seed.
+    choose
+        Keeps some of the cells that fit, before the newest are picked.
 
     Raises
     ------
@@ -55,7 +63,7 @@ def finished_cells(
         There is no such cell; the message says what is there and what makes one.
     """
     of_seed = "" if seed is None else f" with seed {seed}"
-    newest: dict[str, StoredCell] = {}
+    fitting: list[StoredCell] = []
     other_data = False
     for cell in store.cells(dataset.name):
         key = cell.record.key
@@ -64,9 +72,12 @@ def finished_cells(
         if (key.data_hash, key.split_hash) != (dataset.data_hash, dataset.split_hash):
             other_data = True
             continue
-        best = newest.get(key.recommender)
-        if best is None or _made(cell) > _made(best):
-            newest[key.recommender] = cell
+        fitting.append(cell)
+    newest: dict[str, StoredCell] = {}
+    for cell in choose(fitting) if fitting else ():
+        best = newest.get(cell.record.key.recommender)
+        if best is None or made_at(cell) > made_at(best):
+            newest[cell.record.key.recommender] = cell
     for name in names:
         registry.recommender(name)  # an unknown name gets its own message
     missing = [name for name in names if name not in newest]
@@ -131,10 +142,6 @@ def load_model(
             f"{' '.join(str(error).split())}); `bench run --force` fits it anew"
         ) from error
     return LoadedModel(cell.record, model)
-
-
-def _made(cell: StoredCell) -> str:
-    return str(cell.record.provenance.get("finished_at", ""))
 
 
 def _in_column_order(cells: dict[str, StoredCell], registry: Registry) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.datasets.dataset import Dataset
 from bench.errors import BenchError
-from bench.experiment.plan import RunOptions, plan_cells, plan_params
+from bench.experiment.plan import Cell, RunOptions, plan_cells, plan_params
 from bench.experiment.provenance import suite_code
 from bench.experiment.run import check_evaluable, run_plan
 from bench.experiment.store import ResultStore, StoredCell
@@ -84,7 +84,8 @@ def fresh_cells(
     cells = plan_cells(dataset, params, registry, options)
     own = ResultStore(results / OWN_FOLDER)
     found: dict[int, StoredCell] = {}
-    stale, missing = [], []
+    stale: list[Cell] = []
+    missing: list[Cell] = []
     for cell in cells:
         seed = cell.key.seed
         for store in (ResultStore(results), own):

@@ -1,10 +1,10 @@
 """What a table is before anybody draws it: every digit, mark and line is decided here, once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["DASH", "NOT_LOWER", "Cell", "Column", "Notes", "Row", "Table"]
+__all__ = ["DASH", "NOT_LOWER", "Cell", "Column", "Notes", "Row", "Table", "joined"]
 
 DASH = "\N{EN DASH}"
 """Stands where there is no value; a numbered note says why."""
@@ -123,3 +123,16 @@ class Notes:
     def texts(self) -> tuple[str, ...]:
         """Give all notes in the order of their numbers."""
         return tuple(self._numbers)
+
+
+def joined(name: str, tables: Sequence[Table]) -> Table:
+    """Join tables for programs: one list of values, each with the name of its table."""
+    return Table(
+        name=name,
+        caption=" ".join(table.caption for table in tables),
+        columns=(),
+        rows=(),
+        foot=tuple(dict.fromkeys(line for table in tables for line in table.foot)),
+        notes=tuple(note for table in tables for note in table.notes),
+        tidy=tuple({"table": table.name, **row} for table in tables for row in table.tidy),
+    )
