@@ -85,6 +85,8 @@ class Vbpr(FactorRecommender):
         "visual_factors": (5, 15, 25),
         "regularization": (0.0, 0.001, 0.01, 0.1, 1.0, 10.0, 30.0),
     }
+    # The paper's 10, 30 and 50 factors in all, half of them visual.
+    tied: ClassVar[tuple[tuple[str, ...], ...]] = (("factors", "visual_factors"),)
     needs: ClassVar[frozenset[str]] = frozenset({"features"})
 
     @property

@@ -13,6 +13,7 @@ from pathlib import Path
 
 __all__ = [
     "BenchError",
+    "DivergedError",
     "HeldOutError",
     "NonFiniteScoreError",
     "NotFittedError",
@@ -39,7 +40,14 @@ class HeldOutError(BenchError):
     """Training code asked for the validation or test items."""
 
 
-class NonFiniteScoreError(BenchError):
+class DivergedError(BenchError):
+    """A fit left the numbers: a loss, a weight or a score is NaN or infinite.
+
+    What the hyper-parameters do, not what is broken: a search takes it as an answer.
+    """
+
+
+class NonFiniteScoreError(DivergedError):
     """A recommender gave NaN or an infinity where a score belongs."""
 
 

@@ -32,9 +32,11 @@ __all__ = [
     "Runtime",
     "State",
     "Watch",
+    "build_params",
     "default_of",
     "is_required",
     "parse_params",
+    "parse_values",
     "part_of",
     "read_state",
 ]
@@ -193,6 +195,9 @@ class Recommender(ABC):
         A frozen dataclass of hyper-parameters; one without a default must be given by `--set`.
     grid
         The values a search tries, per field of `Params` (the paper's, where it gives them).
+    tied
+        Groups of fields in `grid` that move together: the k-th value of one with the k-th of the
+        others, where the rest of the grid is every combination.
     needs
         What the data set must have: any of "features", "images", "categories".
     parallel
@@ -206,6 +211,7 @@ class Recommender(ABC):
     source: ClassVar[str]
     Params: ClassVar[type[Any]] = NoParams
     grid: ClassVar[Mapping[str, tuple[object, ...]]] = {}
+    tied: ClassVar[tuple[tuple[str, ...], ...]] = ()
     needs: ClassVar[frozenset[str]] = frozenset()
     parallel: ClassVar[bool] = False
     scores_images: ClassVar[bool] = False
@@ -514,16 +520,25 @@ def parse_params(recommender: type[_Parametrised], settings: Mapping[str, str]) 
     Raises
     ------
     BenchError
-        No such hyper-parameter (the nearest one is named), a value of another type, or none for
-        one without a default.
+        As `parse_values` and `build_params` say.
+    """
+    return build_params(recommender, parse_values(recommender, settings))
+
+
+def parse_values(
+    recommender: type[_Parametrised], settings: Mapping[str, str]
+) -> dict[str, object]:
+    """Read single hyper-parameters from text.
+
+    Raises
+    ------
+    BenchError
+        No such hyper-parameter (the nearest one is named), or a value of another type.
     """
     from bench.errors import unknown_name
 
-    if not dataclasses.is_dataclass(recommender.Params):
-        raise BenchError(f"{recommender.name}: Params must be a frozen dataclass")
+    known = [f.name for f in _fields(recommender)]
     hints = typing.get_type_hints(recommender.Params)
-    fields = [f for f in dataclasses.fields(recommender.Params) if f.init]
-    known = [f.name for f in fields]
     values: dict[str, object] = {}
     for key, text in settings.items():
         if key not in known:
@@ -531,7 +546,18 @@ def parse_params(recommender: type[_Parametrised], settings: Mapping[str, str]) 
                 f"hyper-parameter of {recommender.name}", key, known, see="bench list"
             )
         values[key] = _convert(f"{recommender.name}.{key}", text, hints[key])
-    for f in fields:
+    return values
+
+
+def build_params(recommender: type[_Parametrised], values: Mapping[str, object]) -> Any:
+    """Build the recommender's `Params`; what is not in `values` is the default.
+
+    Raises
+    ------
+    BenchError
+        No value for a hyper-parameter without a default, or values that do not go together.
+    """
+    for f in _fields(recommender):
         if f.name not in values and is_required(f):
             raise BenchError(
                 f"{recommender.name}.{f.name} has no default: "
@@ -541,6 +567,12 @@ def parse_params(recommender: type[_Parametrised], settings: Mapping[str, str]) 
         return recommender.Params(**values)
     except ValueError as error:
         raise BenchError(f"{recommender.name}: {error}") from error
+
+
+def _fields(recommender: type[_Parametrised]) -> "list[dataclasses.Field[Any]]":
+    if not dataclasses.is_dataclass(recommender.Params):
+        raise BenchError(f"{recommender.name}: Params must be a frozen dataclass")
+    return [f for f in dataclasses.fields(recommender.Params) if f.init]
 
 
 def _convert(where: str, text: str, hint: Any) -> object:

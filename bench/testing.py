@@ -210,6 +210,11 @@ def _check_declaration(make: Make) -> str:
         _need(name in names, f"grid names {name!r}, which Params does not have")
         for value in values:
             dataclasses.replace(model.params, **{name: value})
+    for group in type(model).tied:
+        missing = [name for name in group if name not in type(model).grid]
+        _need(not missing, f"tied names {', '.join(missing)}, which grid does not have")
+        lengths = {len(type(model).grid[name]) for name in group}
+        _need(len(lengths) == 1, f"the grid's {', '.join(group)} are tied and differ in length")
     return f"{len(names)} hyper-parameters"
 
 

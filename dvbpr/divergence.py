@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.errors import BenchError
+from bench.errors import DivergedError
 from bench.recommender import State
 
 __all__ = ["DivergenceWatch"]
@@ -49,7 +49,7 @@ class DivergenceWatch:
 
         Raises
         ------
-        BenchError
+        DivergedError
             One was not.
         """
         if n_done % self._look_every == 0 or n_done == self._steps:
@@ -60,7 +60,7 @@ class DivergenceWatch:
 
         Raises
         ------
-        BenchError
+        DivergedError
             One was not.
         """
         bad = int(self._bad_step)
@@ -72,7 +72,7 @@ class DivergenceWatch:
 
         Raises
         ------
-        BenchError
+        DivergedError
             One is not; `what` says what.
         """
         if not all(np.isfinite(value).all() for value in weights.values()):
@@ -82,14 +82,14 @@ class DivergenceWatch:
         """Note that the fit can go on from before this step."""
         self._checkpoint = (epoch, step)
 
-    def _diverged(self, what: str, epoch: int, step: int) -> BenchError:
+    def _diverged(self, what: str, epoch: int, step: int) -> DivergedError:
         kept = "no checkpoint was written before"
         if self._checkpoint is not None:
             kept = (
                 f"the last good checkpoint is of epoch {self._checkpoint[0] + 1}, before its step "
                 f"{self._checkpoint[1] + 1}"
             )
-        return BenchError(
+        return DivergedError(
             f"{self._name}: {what} is not a number in step {step + 1} of {self._steps} of epoch "
             f"{epoch + 1}; {kept}; {self._remedy}"
         )

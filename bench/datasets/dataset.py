@@ -31,6 +31,7 @@ __all__ = [
     "Interactions",
     "NO_ITEM",
     "TrainingSet",
+    "TuningSet",
     "repeats_training",
     "split_hash",
 ]
@@ -257,6 +258,31 @@ class TrainingSet:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TuningSet:
+    """What hyper-parameters may be chosen by; asking it for `test` is an error.
+
+    Attributes
+    ----------
+    training
+        What recommenders see.
+    validation
+        int32 (n_users,): the validation item of each user, `NO_ITEM` where there is none.
+    known
+        All of a user's items, which are no negatives of hers: the test item is one of them, and
+        nothing says which.
+    """
+
+    training: TrainingSet
+    validation: npt.NDArray[np.int32]
+    known: Interactions
+
+    @property
+    def test(self) -> NoReturn:
+        """Held out: not for choosing hyper-parameters."""
+        raise HeldOutError("tuning may not read the test items")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dataset:
     """A data set with its held-out items, for the evaluator and the reports.
 
@@ -327,6 +353,10 @@ class Dataset:
         """Users whose validation or test item is one of their training items: bool (n_users,)."""
         train = self.training.train
         return repeats_training(train, self.validation) | repeats_training(train, self.test)
+
+    def for_tuning(self) -> TuningSet:
+        """Give this data set without its test items; they stay excluded from the negatives."""
+        return TuningSet(training=self.training, validation=self.validation, known=self.known)
 
     def without_repeats(self) -> "Dataset":
         """Give this data set with nothing held out of the users in `repeats`.

@@ -8,19 +8,63 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from bench.datasets.dataset import Dataset
-from bench.errors import BenchError
+import numpy as np
+import numpy.typing as npt
+
+from bench.datasets.dataset import Interactions, TrainingSet
+from bench.errors import DivergedError
 from bench.evaluation.auc import mean_auc
 from bench.evaluation.counts import count_ranks
 from bench.experiment.checkpoint import Checkpoint
 from bench.progress import Progress
 from bench.recommender import Recommender, State, part_of
 
-__all__ = ["Watcher"]
+__all__ = ["Validated", "Watcher", "validation_auc"]
 
 _log = logging.getLogger(__name__)
+
+
+class Validated(Protocol):
+    """What a fit is watched on: a `Dataset`, or a `TuningSet`, which has no test items."""
+
+    @property
+    def training(self) -> TrainingSet:
+        """What the recommender sees."""
+        ...
+
+    @property
+    def validation(self) -> npt.NDArray[np.int32]:
+        """The validation item of each user: int32 (n_users,)."""
+        ...
+
+    @property
+    def known(self) -> Interactions:
+        """All items of each user, which are no negatives."""
+        ...
+
+
+def validation_auc(recommender: Recommender, dataset: Validated) -> float | None:
+    """Give the AUC of the validation items; None where no user has one and a negative.
+
+    Strict, as section IV-A defines it: a model that gives everything the same score must not look
+    average.
+
+    Raises
+    ------
+    NonFiniteScoreError
+        A score is NaN or infinite.
+    """
+    counts = count_ranks(
+        recommender,
+        [dataset.validation],
+        dataset.known,
+        device=recommender.runtime.device,
+        threads=recommender.runtime.threads,
+    )[0]
+    auc = mean_auc(counts, "strict").mean
+    return None if math.isnan(auc) else auc
 
 
 class Watcher:
@@ -48,7 +92,7 @@ class Watcher:
     def __init__(
         self,
         recommender: Recommender,
-        dataset: Dataset,
+        dataset: Validated,
         *,
         validate_every: int,
         patience: int,
@@ -81,6 +125,11 @@ class Watcher:
         return self._best_epoch
 
     @property
+    def best_auc(self) -> float | None:
+        """Its validation AUC."""
+        return self._best_auc if self._best_epoch is not None else None
+
+    @property
     def epochs(self) -> int:
         """How many epochs were run, those before an interruption included."""
         return int(self.history[-1]["epoch"]) if self.history else 0
@@ -88,7 +137,7 @@ class Watcher:
     def __call__(self, epoch: int, *, loss: float | None = None, rate: float | None = None) -> bool:
         """Note an epoch; see `bench.recommender.Watch`."""
         if loss is not None and not math.isfinite(loss):
-            raise BenchError(
+            raise DivergedError(
                 f"{self._recommender.name}: the training loss of epoch {epoch} is {loss}; "
                 "a smaller learning rate or scaled features often help"
             )
@@ -170,18 +219,9 @@ class Watcher:
 
     def _validate(self) -> float | None:
         started = time.perf_counter()
-        counts = count_ranks(
-            self._recommender,
-            [self._dataset.validation],
-            self._dataset.known,
-            device=self._recommender.runtime.device,
-            threads=self._recommender.runtime.threads,
-        )[0]
+        auc = validation_auc(self._recommender, self._dataset)
         self.validation_seconds += time.perf_counter() - started
-        # Strict, as section IV-A defines it: a model that gives everything the same score must not
-        # look average.
-        auc = mean_auc(counts, "strict").mean
-        return None if math.isnan(auc) else auc
+        return auc
 
     def _snapshot(self) -> "_Snapshot | None":
         training = self._recommender.training_state()
@@ -189,7 +229,7 @@ class Watcher:
             return None
         notes = {
             "best_epoch": self._best_epoch,
-            "best_auc": self._best_auc if self._best_epoch is not None else None,
+            "best_auc": self.best_auc,
             "without_best": self._without_best,
             "validation_seconds": self.validation_seconds,
             "fit_seconds": self._fit_seconds(),
