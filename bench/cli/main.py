@@ -20,6 +20,7 @@ __all__ = ["bench", "main"]
 
 VERBS = {
     "run": ("bench.cli.run", "run", "Fit, evaluate, design; print Tables II to IV, draw figures."),
+    "tune": ("bench.cli.tune", "tune", "Choose hyper-parameters on the validation items."),
     "table": ("bench.cli.table", "table", "Print a table from stored results, in any format."),
     "compare": (
         "bench.cli.compare",

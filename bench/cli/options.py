@@ -1,16 +1,21 @@
 """Options that several verbs share."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from bench.errors import BenchError
 
+if TYPE_CHECKING:
+    from bench.registry import Registry
+
 __all__ = [
     "archive_options",
     "data_option",
+    "importable",
     "inception_option",
     "json_option",
     "plugin_option",
@@ -20,6 +25,8 @@ __all__ = [
     "set_option",
     "split_names",
 ]
+
+_log = logging.getLogger(__name__)
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -142,3 +149,16 @@ def split_names(values: tuple[str, ...]) -> list[str]:
     """Read repeated and comma-separated names, without repeats, in the order given."""
     names = [name.strip() for value in values for name in value.split(",")]
     return list(dict.fromkeys(name for name in names if name))
+
+
+def importable(registry: "Registry") -> list[str]:
+    """Give the recommenders that can be imported; say why the others are left out."""
+    names = []
+    for name in registry.recommender_names():
+        try:
+            registry.recommender(name)
+        except BenchError as error:
+            _log.warning("left out: %s", error)
+        else:
+            names.append(name)
+    return names

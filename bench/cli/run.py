@@ -11,6 +11,7 @@ import click
 from bench.cli.generating import DESIGN, Generating, generating_options, plan_generating
 from bench.cli.options import (
     data_option,
+    importable,
     plugin_option,
     results_option,
     seed_options,
@@ -168,7 +169,7 @@ def run(
     asked = split_names(recommenders)
     for name in asked:
         registry.recommender(name)
-    candidates = asked or _importable(registry)
+    candidates = asked or importable(registry)
     mine = {name: parsed.pop(name) for name in (DESIGN, generator) if name in parsed}
     if mine and not generate:
         raise BenchError(f"--set {next(iter(mine))}.…: --no-generate leaves out what it is for")
@@ -247,19 +248,6 @@ def _plan(
     if is_leader():
         from_leader(None)
     return [plans[name] for name in names]
-
-
-def _importable(registry: "Registry") -> list[str]:
-    """Give the recommenders that can be imported; say why the others are left out."""
-    names = []
-    for name in registry.recommender_names():
-        try:
-            registry.recommender(name)
-        except BenchError as error:
-            _log.warning("left out: %s", error)
-        else:
-            names.append(name)
-    return names
 
 
 def _print_tables(summaries: "Sequence[RunSummary]", *, ties: Ties, ci: bool) -> None:

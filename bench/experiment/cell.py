@@ -142,6 +142,7 @@ def run_cell(
             "repeatable": recommender.repeatable,
         },
         error=error_line,
+        tuning=cell.tuning,
     )
     stored = store.write(
         record,

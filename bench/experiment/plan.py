@@ -15,7 +15,14 @@ from bench.experiment.record import CellKey
 from bench.recommender import Recommender, Runtime, parse_params
 from bench.registry import Registry
 
-__all__ = ["Cell", "RunOptions", "parse_settings", "plan_cells", "plan_params"]
+__all__ = [
+    "Cell",
+    "RunOptions",
+    "check_storable",
+    "parse_settings",
+    "plan_cells",
+    "plan_params",
+]
 
 COLD_BELOW = 5
 """An item is cold with fewer training interactions than this (section IV-C)."""
@@ -112,12 +119,16 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class Cell:
-    """One recommender with its hyper-parameters on one data set with one seed."""
+    """One recommender with its hyper-parameters on one data set with one seed.
+
+    What chose the hyper-parameters, `tuning`, moves no number and is no part of the key.
+    """
 
     key: CellKey
     recommender: type[Recommender]
     params: Any
     runtime: Runtime
+    tuning: Mapping[str, Any] | None = None
 
 
 def parse_settings(texts: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -161,21 +172,46 @@ def plan_params(
         name: parse_params(registry.recommender(name), settings.get(name, {})) for name in names
     }
     for name, params in planned.items():
-        for parameter, value in dataclasses.asdict(params).items():
-            try:
-                json.dumps(value, allow_nan=False)
-            except (TypeError, ValueError) as error:
-                raise BenchError(
-                    f"{name}.{parameter} = {value!r} cannot be stored with the results ({error}); "
-                    "hyper-parameters must be numbers, texts, true or false, None, or lists of them"
-                ) from None
+        check_storable(name, params)
     return planned
 
 
+def check_storable(name: str, params: Any) -> None:
+    """See that a record can hold the hyper-parameters of a recommender.
+
+    Raises
+    ------
+    BenchError
+        One of them is nothing that JSON has.
+    """
+    for parameter, value in dataclasses.asdict(params).items():
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise BenchError(
+                f"{name}.{parameter} = {value!r} cannot be stored with the results ({error}); "
+                "hyper-parameters must be numbers, texts, true or false, None, or lists of them"
+            ) from None
+
+
 def plan_cells(
-    dataset: Dataset, params: Mapping[str, Any], registry: Registry, options: RunOptions
+    dataset: Dataset,
+    params: Mapping[str, Any],
+    registry: Registry,
+    options: RunOptions,
+    *,
+    tuning: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[Cell]:
     """Unfold recommenders, given with their hyper-parameters, and seeds into cells.
+
+    Parameters
+    ----------
+    dataset, registry, options
+        On what, out of what, how.
+    params
+        Hyper-parameters by recommender.
+    tuning
+        What chose them, by recommender: see `CellRecord.tuning`.
 
     Raises
     ------
@@ -205,5 +241,6 @@ def plan_cells(
                 deterministic=options.deterministic,
                 protocol=options.protocol(),
             )
-            cells.append(Cell(key, recommender, settled, runtime))
+            note = (tuning or {}).get(name)
+            cells.append(Cell(key, recommender, settled, runtime, note))
     return cells

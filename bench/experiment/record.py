@@ -94,6 +94,9 @@ class CellRecord:
         as the recommender says, see `bench.recommender.Recommender`.
     error
         Why a failed cell failed, on one line; the traceback is in `error.txt` beside it.
+    tuning
+        The search on the validation items that chose the hyper-parameters, see
+        `bench.experiment.tuning.record.SearchRecord.note`; None where they were given.
     """
 
     schema_version: int = RESULT_SCHEMA_VERSION
@@ -117,6 +120,7 @@ class CellRecord:
     error: str | None
     best_is_last: bool = False
     peak_gpu_memory_bytes: int | None = None
+    tuning: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Give the record as plain containers."""

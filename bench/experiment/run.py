@@ -116,7 +116,9 @@ def run_plan(
 def _finished(store: ResultStore, cell: Cell, options: RunOptions) -> StoredCell | None:
     """Give the cell if it is stored and finished, and is not to be made anew."""
     found = None if options.force else store.find(cell.key)
-    return found if found is not None and found.record.status == "finished" else None
+    if found is None or found.record.status != "finished":
+        return None
+    return store.note_tuning(found, cell.tuning)
 
 
 def join_fits(cells: Mapping[str, tuple[Cell, Dataset]]) -> None:

@@ -187,6 +187,20 @@ class ResultStore:
             atomic_write_json(temporary / "result.json", record.to_json())
         return StoredCell(folder, record)
 
+    def note_tuning(self, cell: StoredCell, tuning: Mapping[str, Any] | None) -> StoredCell:
+        """Add to a stored cell which search chose its hyper-parameters; None leaves it as it is.
+
+        Raises
+        ------
+        StorageError
+            It cannot be written.
+        """
+        if tuning is None or cell.record.tuning == tuning:
+            return cell
+        record = dataclasses.replace(cell.record, tuning=tuning)
+        atomic_write_json(cell.folder / "result.json", record.to_json())
+        return StoredCell(cell.folder, record)
+
 
 def curve_csv(history: Sequence[Mapping[str, Any]]) -> str:
     """Give the history as CSV; what an epoch has no value of stays empty."""

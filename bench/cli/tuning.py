@@ -1,0 +1,217 @@
+"""What `bench tune` and `bench run --tune` share: options, and the searches of a call."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from bench.datasets.dataset import Dataset
+    from bench.experiment.plan import RunOptions
+    from bench.experiment.tuning.tune import Search, SearchResult
+    from bench.experiment.tuning.workers import Pool, Workers
+    from bench.registry import Registry
+
+__all__ = ["Tuning", "plan_tuning", "tuning_options"]
+
+_log = logging.getLogger(__name__)
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def tuning_options(command: _Command) -> _Command:
+    """Add the options of a search."""
+    for option in (
+        click.option(
+            "--scheduler",
+            metavar="ADDRESS",
+            help="The Dask scheduler: tcp://HOST:8786, or the file of its --scheduler-file.",
+        ),
+        click.option(
+            "--backend",
+            type=click.Choice(["local", "dask"]),
+            default="local",
+            show_default=True,
+            help="Where trials run: on this machine, or on a Dask cluster that is there.",
+        ),
+        click.option(
+            "--jobs",
+            type=int,
+            metavar="N",
+            help="Local processes that run trials, each with one thread unless --threads says "
+            "otherwise.  [default: 1]",
+        ),
+        click.option(
+            "--search-trials",
+            type=int,
+            metavar="N",
+            help="How many points random search draws, or halving begins with.",
+        ),
+        click.option(
+            "--search",
+            type=click.Choice(["grid", "random", "halving"]),
+            default="grid",
+            show_default=True,
+            help="Try every point, some, or drop the worse two thirds early, again and again.",
+        ),
+        click.option(
+            "--grid",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="TOML or YAML file with grids of your own.  [default: the recommender's]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuning:
+    """The searches of a call, checked before anything runs.
+
+    Attributes
+    ----------
+    searches
+        By recommender.
+    workers
+        Where trials run.
+    options
+        How fits are run.
+    plugins
+        Absolute paths of plug-in files.
+    data_dir, results
+        Folders of the data sets and of the results.
+    """
+
+    searches: "Mapping[str, Search]"
+    workers: "Workers"
+    options: "RunOptions"
+    plugins: tuple[Path, ...]
+    data_dir: Path
+    results: Path
+
+    def on(
+        self, dataset: "Dataset", names: Sequence[str], pool: "Pool"
+    ) -> "dict[str, SearchResult]":
+        """Search for the recommenders `names` that are tuned, on one data set.
+
+        Raises
+        ------
+        BenchError
+            Nothing to tune by, trials cannot be stored, or the workers are lost.
+        """
+        from bench.datasets.record import read_record
+        from bench.experiment.tuning.store import TuningStore
+        from bench.experiment.tuning.tune import Tuner, check_tunable
+
+        check_tunable(self.options.evaluated(dataset))
+        folder = (self.data_dir / dataset.name).resolve()
+        tuner = Tuner(
+            dataset=dataset,
+            folder=folder,
+            title=read_record(folder).title,
+            plugins=self.plugins,
+            run=self.options,
+            store=TuningStore(self.results),
+        )
+        found = {}
+        for name in names:
+            if name in self.searches:
+                found[name] = tuner.search(self.searches[name], pool)
+                _tell(name, dataset.name, found[name])
+        return found
+
+
+def plan_tuning(
+    names: Sequence[str],
+    registry: "Registry",
+    settings: Mapping[str, Mapping[str, str]],
+    *,
+    grid: Path | None,
+    search: str,
+    search_trials: int | None,
+    jobs: int | None,
+    backend: str,
+    scheduler: str | None,
+    options: "RunOptions",
+    threads: int | None,
+    plugins: Sequence[Path],
+    data_dir: Path,
+    results: Path,
+) -> Tuning:
+    """Read and check everything a call says about tuning.
+
+    Parameters
+    ----------
+    names
+        Recommenders to tune; all must have a grid.
+    settings
+        Hyper-parameters that are given and so not searched, as text.
+    threads
+        Of each trial, as given; one by default, however many run at once, so that one process and
+        many find the same numbers.
+    options
+        Of the call's fits; the first seed is the searches'.
+
+    Raises
+    ------
+    BenchError
+        A grid, a search or the workers cannot be as they are asked for.
+    """
+    from bench.distributed import world_size
+    from bench.experiment.plan import check_storable
+    from bench.experiment.tuning.grid import grid_points
+    from bench.experiment.tuning.grid_file import read_grids
+    from bench.experiment.tuning.search import SearchOptions
+    from bench.experiment.tuning.tune import Search
+    from bench.experiment.tuning.workers import Workers
+
+    if world_size() > 1:
+        raise BenchError(
+            "tuning runs under torchrun once per process: leave torchrun out and use --jobs or "
+            "--backend dask; `bench run` under torchrun takes the winner by --set"
+        )
+    how = SearchOptions(kind=search, trials=search_trials, seed=options.seeds[0])  # type: ignore[arg-type]
+    workers = Workers(backend=backend, jobs=jobs, scheduler=scheduler)  # type: ignore[arg-type]
+    own = {} if grid is None else read_grids(grid, registry)
+    searches = {}
+    for name in names:
+        recommender = registry.recommender(name)
+        pinned = settings.get(name, {})
+        points = grid_points(recommender, pinned=pinned, own=own.get(name))
+        for point in points:
+            check_storable(name, point.params)
+        source = grid.name if grid is not None and name in own else ""
+        searches[name] = Search(
+            recommender=recommender, points=points, pinned=pinned, grid=source, options=how
+        )
+    return Tuning(
+        searches=searches,
+        workers=workers,
+        options=replace(options, threads=threads or 1, sampled=None),
+        plugins=tuple(path.resolve() for path in plugins),
+        data_dir=data_dir,
+        results=results,
+    )
+
+
+def _tell(name: str, dataset: str, result: "SearchResult") -> None:
+    from bench.report.trials import budget
+
+    if result.record is None:
+        _log.error("no trial of %s on %s finished: nothing was won", name, dataset)
+        return
+    won = ", ".join(f"{key}={value}" for key, value in result.record.winner.items())
+    _log.info(
+        "tuned %s on %s: %s; validation AUC %.4f (%s)",
+        name,
+        dataset,
+        won,
+        result.record.validation_auc,
+        budget(result.record.note()),
+    )

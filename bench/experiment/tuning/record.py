@@ -1,0 +1,185 @@
+"""What is stored of a trial and of a search."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self
+
+from bench.errors import BenchError
+
+__all__ = ["SearchKey", "SearchRecord", "TrialKey", "TrialRecord"]
+
+TUNING_SCHEMA_VERSION = 1
+
+Status = Literal["finished", "diverged", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialKey:
+    """What identifies a trial, as `bench.experiment.record.CellKey` does for a cell.
+
+    Attributes
+    ----------
+    dataset, data_hash, split_hash
+        The data set by name and by content.
+    recommender, recommender_version
+        Its registered name, and its code.
+    params
+        Every hyper-parameter, defaults included.
+    seed
+        Root seed of the fit.
+    deterministic
+        Whether racing libraries were given one thread.
+    protocol
+        Device type, threads, early stopping, users left out. The rank of the validation item is
+        always exact.
+    epochs
+        After which epoch the fit is stopped; None for a whole fit.
+    """
+
+    dataset: str
+    data_hash: str
+    split_hash: str
+    recommender: str
+    recommender_version: str
+    params: Mapping[str, Any]
+    seed: int
+    deterministic: bool
+    protocol: Mapping[str, Any]
+    epochs: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRecord:
+    """One trial, as trial.json holds it.
+
+    Attributes
+    ----------
+    status
+        "finished"; "diverged": the fit left the numbers, which is an answer; "failed": by any other
+        error, so the next search tries it again.
+    key
+        What the trial is.
+    validation_auc
+        Of the best epoch, strict; None unless finished. The test items were not looked at.
+    epochs, best_epoch
+        Epochs run, and the best of them; None for a model without epochs.
+    seconds
+        Wall time of the fit, validation included.
+    history
+        Per epoch: epoch, validation_auc, loss.
+    provenance
+        Versions, hardware, time of day.
+    error
+        Why it did not finish, on one line.
+    """
+
+    schema_version: int = TUNING_SCHEMA_VERSION
+    status: Status
+    key: TrialKey
+    validation_auc: float | None
+    epochs: int | None
+    best_epoch: int | None
+    seconds: float
+    history: tuple[Mapping[str, Any], ...]
+    provenance: Mapping[str, Any]
+    error: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the record as plain containers."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], *, where: str) -> Self:
+        """Read what `to_json` gave.
+
+        Raises
+        ------
+        BenchError
+            Another schema version, or not a record at all.
+        """
+        try:
+            fields = dict(value)
+            if fields["schema_version"] != TUNING_SCHEMA_VERSION:
+                raise ValueError(f"schema version {fields['schema_version']!r}")
+            fields["key"] = TrialKey(**fields["key"])
+            fields["history"] = tuple(fields["history"])
+            return cls(**fields)
+        except (TypeError, KeyError, ValueError) as error:
+            raise BenchError(f"{where}: not a trial record ({error}); remove the folder") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchKey:
+    """What identifies a search: what its trials share, its points, and how they were searched."""
+
+    dataset: str
+    data_hash: str
+    split_hash: str
+    recommender: str
+    recommender_version: str
+    deterministic: bool
+    protocol: Mapping[str, Any]
+    points: tuple[Mapping[str, Any], ...]
+    pinned: Mapping[str, str]
+    search: str
+    trials: int | None
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchRecord:
+    """A finished search, as its file holds it.
+
+    Attributes
+    ----------
+    key
+        What was searched, and how.
+    label, dataset_title
+        Names in tables.
+    grid
+        Where the grid comes from: "the recommender's", or the name of a file.
+    n_points, n_trials
+        Points that were tried, and fits that took: more with successive halving.
+    seconds
+        Wall time of all these fits, validation included, whenever and wherever they ran.
+    winner
+        Values of the winning point, by hyper-parameter.
+    validation_auc
+        Of the winner, in a whole fit.
+    ranking
+        Every trial, the best first: `values`, `validation_auc`, `epochs` (of the fit), `budget`
+        (the epochs it was allowed; None for all), `best_epoch`, `seconds`, `status`, `error`,
+        `trial` (its folder). Longer fits stand before shorter ones.
+    made_at
+        When it ended.
+    """
+
+    schema_version: int = TUNING_SCHEMA_VERSION
+    key: SearchKey
+    label: str
+    dataset_title: str
+    grid: str
+    n_points: int
+    n_trials: int
+    seconds: float
+    winner: Mapping[str, Any]
+    validation_auc: float
+    ranking: tuple[Mapping[str, Any], ...]
+    made_at: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the record as plain containers."""
+        return asdict(self)
+
+    def note(self) -> dict[str, Any]:
+        """Give what a cell's record says of the search that chose its hyper-parameters."""
+        return {
+            "search": self.key.search,
+            "n_points": self.n_points,
+            "n_trials": self.n_trials,
+            "seed": self.key.seed,
+            "seconds": round(self.seconds, 1),
+            "grid": self.grid,
+            "winner": dict(self.winner),
+            "validation_auc": self.validation_auc,
+        }
