@@ -19,6 +19,7 @@ from bench.cli.options import (
     set_option,
     split_names,
 )
+from bench.cli.tuning import Tuning, plan_tuning, tuning_options
 from bench.errors import BenchError
 from bench.evaluation.auc import TIES, Ties
 from bench.files import check_writable, remove_leftovers
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from bench.datasets.dataset import Dataset
     from bench.experiment.plan import Cell, RunOptions
     from bench.experiment.run import RunSummary
+    from bench.experiment.tuning.tune import SearchResult
     from bench.registry import Registry
 
 __all__ = ["run"]
@@ -101,6 +103,17 @@ _log = logging.getLogger(__name__)
     help="Least time between two checkpoints of a fit that can be resumed.",
 )
 @click.option("--force", is_flag=True, help="Make again what is finished.")
+@click.option(
+    "--tune",
+    "tuned",
+    is_flag=False,
+    flag_value="all",
+    default=None,
+    metavar="[NAMES]",
+    help="First choose hyper-parameters on the validation items as `bench tune` does, with the "
+    "first seed: of these recommenders, or of all that have a grid.",
+)
+@tuning_options
 @generating_options
 @plugin_option
 @results_option
@@ -122,6 +135,13 @@ def run(
     ci: bool,
     checkpoint_seconds: float,
     force: bool,
+    tuned: str | None,
+    grid: Path | None,
+    search: str,
+    search_trials: int | None,
+    jobs: int | None,
+    backend: str,
+    scheduler: str | None,
     generate: bool,
     generator: str,
     trials: int | None,
@@ -173,6 +193,26 @@ def run(
     mine = {name: parsed.pop(name) for name in (DESIGN, generator) if name in parsed}
     if mine and not generate:
         raise BenchError(f"--set {next(iter(mine))}.…: --no-generate leaves out what it is for")
+    tuning: Tuning | None = None
+    if tuned is None:
+        _refuse_options_of_tuning()
+    else:
+        tuning = plan_tuning(
+            _tuned(tuned, candidates, registry),
+            registry,
+            parsed,
+            grid=grid,
+            search=search,
+            search_trials=search_trials,
+            jobs=jobs,
+            backend=backend,
+            scheduler=scheduler,
+            options=options,
+            threads=threads,
+            plugins=plugins,
+            data_dir=data_dir,
+            results=results,
+        )
     params = plan_params(candidates, registry, parsed)
     generating = plan_generating(
         mine,
@@ -191,7 +231,12 @@ def run(
         check_writable("store results", results)
         remove_leftovers(results)
     with process_group(device):
-        plans = _plan(names, data_dir, registry, asked, params, options)
+        opened = _open(names, data_dir, registry, asked, params, options)
+        searched = {} if tuning is None else tuning.on_all(opened)
+        plans = [
+            (dataset, _cells(dataset, runnable, searched.get(dataset.name, {}), registry, options))
+            for dataset, runnable in opened
+        ]
         if not is_leader():
             join_fits({key_hash(c.key): (c, dataset) for dataset, cells in plans for c in cells})
             return 0
@@ -207,18 +252,53 @@ def run(
     well = not generate or _generate(
         generating, [dataset for dataset, _ in plans], summaries, ci=ci
     )
+    well = well and all(found.well for results in searched.values() for found in results.values())
     return max(_conclude(summaries, results), 0 if well else 1)
 
 
-def _plan(
+def _refuse_options_of_tuning() -> None:
+    """Say that an option of the search needs --tune, rather than ignore it.
+
+    Raises
+    ------
+    BenchError
+        One of them is given.
+    """
+    context = click.get_current_context()
+    for name in ("grid", "search", "search_trials", "jobs", "backend", "scheduler"):
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise BenchError(f"--{name.replace('_', '-')} is about tuning: add --tune")
+
+
+def _tuned(text: str, candidates: "Sequence[str]", registry: "Registry") -> list[str]:
+    """Read the recommenders to tune: those named, or all of the run that have a grid.
+
+    Raises
+    ------
+    BenchError
+        One of them is not run, or none has a grid.
+    """
+    if text == "all":
+        found = [name for name in candidates if registry.recommender(name).grid]
+        if not found:
+            raise BenchError(f"--tune: nothing to tune, for {', '.join(candidates)} have no grid")
+        return found
+    for name in (names := split_names((text,))):
+        if name not in candidates:
+            registry.recommender(name)  # an unknown name gets its own message
+            raise BenchError(f"--tune {name}: {name} is not among the recommenders of this run")
+    return names
+
+
+def _open(
     names: "Sequence[str]",
     data_dir: Path,
     registry: "Registry",
     asked: "Sequence[str]",
     params: "Mapping[str, Any]",
     options: "RunOptions",
-) -> "list[tuple[Dataset, list[Cell]]]":
-    """Open all data sets and plan all cells, in the order of `names`.
+) -> "list[tuple[Dataset, dict[str, Any]]]":
+    """Open all data sets, in the order of `names`, and say what can run on each.
 
     Before anything runs, so that a mistake in the last one is told before hours of work on the
     first; those that are stored before any is drawn. The leader comes first: a data set that is yet
@@ -226,13 +306,12 @@ def _plan(
     """
     from bench.datasets.library import find, stored_names
     from bench.distributed import from_leader, is_leader
-    from bench.experiment.plan import plan_cells
     from bench.experiment.run import check_evaluable
 
     if not is_leader():
         from_leader(None)
     stored = stored_names(data_dir)
-    plans = {}
+    opened = {}
     for name in sorted(names, key=lambda name: name not in stored):
         dataset = find(name, data_dir, registry)
         check_evaluable(options.evaluated(dataset), sampled=options.sampled)
@@ -244,10 +323,29 @@ def _plan(
                 _log.info("left out: %s", reason)
             else:
                 runnable[recommender] = chosen
-        plans[name] = (dataset, plan_cells(dataset, runnable, registry, options))
+        opened[name] = (dataset, runnable)
     if is_leader():
         from_leader(None)
-    return [plans[name] for name in names]
+    return [opened[name] for name in names]
+
+
+def _cells(
+    dataset: "Dataset",
+    params: "Mapping[str, Any]",
+    searched: "Mapping[str, SearchResult]",
+    registry: "Registry",
+    options: "RunOptions",
+) -> "list[Cell]":
+    """Plan the cells of a data set, with the winners of the searches; without a winner, none."""
+    from bench.experiment.plan import plan_cells
+
+    chosen, notes = dict(params), {}
+    for name, found in searched.items():
+        if found.record is None:
+            del chosen[name]
+        else:
+            chosen[name], notes[name] = found.params, found.record.note()
+    return plan_cells(dataset, chosen, registry, options, tuning=notes)
 
 
 def _print_tables(summaries: "Sequence[RunSummary]", *, ties: Ties, ci: bool) -> None:

@@ -199,4 +199,4 @@ def _conclude(outcomes: "Sequence[SearchResult]", results: Path) -> int:
     _log.info("%d of %d tuned; trials in %s", len(won), len(outcomes), results / "tuning")
     if failed:
         _log.error("%d trials failed; the same command tries them again", failed)
-    return 1 if failed or len(won) < len(outcomes) else 0
+    return 0 if all(outcome.well for outcome in outcomes) else 1

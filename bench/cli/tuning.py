@@ -126,6 +126,19 @@ class Tuning:
                 _tell(name, dataset.name, found[name])
         return found
 
+    def on_all(
+        self, opened: "Sequence[tuple[Dataset, Mapping[str, Any]]]"
+    ) -> "dict[str, dict[str, SearchResult]]":
+        """Search on several data sets, each given with what can run on it; by name of the data set.
+
+        Raises
+        ------
+        BenchError
+            As `on` says, or there are no such workers.
+        """
+        with self.workers.open(threads=self.options.threads) as pool:
+            return {d.name: self.on(d, list(names), pool) for d, names in opened}
+
 
 def plan_tuning(
     names: Sequence[str],
@@ -186,7 +199,7 @@ def plan_tuning(
         points = grid_points(recommender, pinned=pinned, own=own.get(name))
         for point in points:
             check_storable(name, point.params)
-        source = grid.name if grid is not None and name in own else ""
+        source = grid.name if grid is not None and name in own else None
         searches[name] = Search(
             recommender=recommender, points=points, pinned=pinned, grid=source, options=how
         )

@@ -9,6 +9,7 @@ from bench.report.aggregate import METRICS, Block, Entry, Setting, estimate
 from bench.report.cost import cost_lines
 from bench.report.layout import NOT_LOWER
 from bench.report.published import OTHER_ITEM_SET, Published
+from bench.report.trials import budget
 from bench.report.variation import (
     has_several_seeds,
     interval_line,
@@ -84,6 +85,7 @@ def opening_lines(blocks: Sequence[Block], *, metric: str, ties: Ties) -> list[s
         "ranked against the same items as for All Items.",
         *(line for block in blocks for line in _block_lines(block, metric, ties)),
         *_presets(entries),
+        *_tuned(entries),
         *(entry.remark for entry in entries if entry.remark is not None),
     ]
 
@@ -259,6 +261,18 @@ def _presets(entries: Sequence[Entry]) -> list[str]:
             details.append(f"started from {params['start']}")
         lines.append(f"{entry.label}: {', '.join(details)}.")
     return list(dict.fromkeys(lines))
+
+
+def _tuned(entries: Sequence[Entry]) -> list[str]:
+    """Say which hyper-parameters a search chose, and what it cost."""
+    texts: dict[str, list[str]] = {}
+    for entry in entries:
+        record = entry.newest
+        if record.tuning is not None:
+            won = ", ".join(f"{name}={value}" for name, value in record.tuning["winner"].items())
+            text = f"{entry.label} on {record.dataset_title} ({won})"
+            texts.setdefault(budget(record.tuning), []).append(text)
+    return [f"Tuned on validation: {'; '.join(what)}: {cost}." for cost, what in texts.items()]
 
 
 def _seeds(entries: Iterable[Entry]) -> str:

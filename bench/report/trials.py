@@ -17,7 +17,7 @@ def budget(note: Mapping[str, Any]) -> str:
         "random": f"random search of {n_trials} trials",
         "halving": f"successive halving of {n_points} points in {n_trials} trials",
     }[note["search"]]
-    own = "" if note["grid"] == "" else f" ({note['grid']})"
+    own = "" if note["grid"] is None else f" ({note['grid']})"
     return f"{what}{own}, seed {note['seed']}, {note['seconds']:,.0f} s"
 
 
@@ -25,9 +25,12 @@ def settings_of(record: SearchRecord) -> str:
     """Write the winner, and what was pinned, as `--set` takes them."""
     settings = {**record.key.pinned, **record.winner}
     return " ".join(
-        f"--set {record.key.recommender}.{name}={str(value).lower() if value is None else value}"
-        for name, value in settings.items()
+        f"--set {record.key.recommender}.{name}={_text(value)}" for name, value in settings.items()
     )
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
 
 
 def trials_table(record: SearchRecord) -> Table:
@@ -36,12 +39,12 @@ def trials_table(record: SearchRecord) -> Table:
     notes = Notes()
     rows = []
     for rank, trial in enumerate(record.ranking, start=1):
-        values = [Cell(str(trial["values"][name])) for name in names]
+        values = [Cell(_text(trial["values"][name])) for name in names]
         auc = trial["validation_auc"]
         if auc is None:
             result = Cell(DASH, note=notes.number(f"{trial['status']}: {trial['error']}"))
         else:
-            result = Cell(f"{auc:.4f}", best=rank == 1)
+            result = Cell(f"{auc:.4f}")
         best, run = trial["best_epoch"], trial["epochs"]
         epoch = Cell(DASH if best is None else f"{best} of {run}")
         rows.append(Row((Cell(str(rank)), *values, result, epoch, Cell(f"{trial['seconds']:.1f}"))))
@@ -68,8 +71,8 @@ def _foot(record: SearchRecord) -> tuple[str, ...]:
         "Validation AUC: mean over users of the share of items outside P, V and T that score lower "
         "than the user's validation item (IV-A); a tie earns nothing; of each fit the best epoch. "
         "Test items were not looked at.",
-        f"Tuned on validation: {budget(record.note())} (all fits, on one worker after another); "
-        "among equals the first of the grid wins.",
+        f"Tuned on validation: {budget(record.note())}, the times of all fits added up; among "
+        "equals the first of the grid wins.",
     ]
     if record.key.search == "halving":
         lines.append(
@@ -79,7 +82,7 @@ def _foot(record: SearchRecord) -> tuple[str, ...]:
     if record.key.pinned:
         pinned = ", ".join(f"{name}={value}" for name, value in record.key.pinned.items())
         lines.append(f"Given, not searched: {pinned}.")
-    won = ", ".join(f"{name}={value}" for name, value in record.winner.items())
+    won = ", ".join(f"{name}={_text(value)}" for name, value in record.winner.items())
     lines.append(
         f"Won: {won or 'the only point'}. `bench run --recommenders {record.key.recommender} "
         f"{settings_of(record)}` runs it."

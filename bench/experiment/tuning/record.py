@@ -137,7 +137,7 @@ class SearchRecord:
     label, dataset_title
         Names in tables.
     grid
-        Where the grid comes from: "the recommender's", or the name of a file.
+        The name of the file that the grid comes from; None for the recommender's own.
     n_points, n_trials
         Points that were tried, and fits that took: more with successive halving.
     seconds
@@ -158,7 +158,7 @@ class SearchRecord:
     key: SearchKey
     label: str
     dataset_title: str
-    grid: str
+    grid: str | None
     n_points: int
     n_trials: int
     seconds: float

@@ -49,7 +49,7 @@ class Search:
     pinned
         Hyper-parameters that were given, as text.
     grid
-        Where the grid comes from, see `SearchRecord.grid`.
+        The file it comes from, see `SearchRecord.grid`.
     options
         How it is searched.
     """
@@ -57,7 +57,7 @@ class Search:
     recommender: type[Recommender]
     points: tuple[Point, ...]
     pinned: Mapping[str, str]
-    grid: str
+    grid: str | None
     options: SearchOptions
 
 
@@ -78,6 +78,11 @@ class SearchResult:
     record: SearchRecord | None
     params: Any
     failed: tuple[TrialRecord, ...]
+
+    @property
+    def well(self) -> bool:
+        """Whether something was won, and no trial failed."""
+        return self.record is not None and not self.failed
 
 
 def check_tunable(dataset: Dataset) -> None:

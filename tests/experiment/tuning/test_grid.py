@@ -1,0 +1,103 @@
+"""Which points a grid has, and in which order."""
+
+import itertools
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pytest
+
+from baselines.poprank import PopRank
+from bench.errors import BenchError
+from bench.experiment.tuning.grid import combinations, grid_points
+from bench.registry import Registry
+
+REGULARISERS = (0.0, 0.001, 0.01, 0.1, 1.0, 10.0, 30.0)
+PAPERS = {(factors, weight) for factors in (10, 30, 50) for weight in REGULARISERS}
+
+
+@pytest.mark.parametrize("name", ["warp", "bpr-mf", "fm", "vbpr"])
+def test_the_paper_s_grid(name: str) -> None:
+    """Section IV-B; VBPR's factors are latent and visual ones, half each."""
+    points = grid_points(Registry().recommender(name), pinned={})
+    assert len(points) == 21
+    searched = {
+        (p.params.factors + getattr(p.params, "visual_factors", 0), p.params.regularization)
+        for p in points
+    }
+    assert searched == PAPERS
+    if name == "vbpr":
+        assert {p.params.factors - p.params.visual_factors for p in points} == {0}
+
+
+def test_every_combination_once_in_the_grid_s_order() -> None:
+    grid = {"a": (3, 1), "b": ("x", "y"), "c": (True,)}
+    points = [tuple(values.values()) for values in combinations(grid)]
+    assert points == list(itertools.product(*grid.values()))
+
+
+def test_tied_parameters_move_together() -> None:
+    grid = {"a": (1, 2), "x": (0, 9), "b": (10, 20)}
+    points = list(combinations(grid, tied=[("a", "b")]))
+    assert points == [
+        {"a": 1, "b": 10, "x": 0},
+        {"a": 1, "b": 10, "x": 9},
+        {"a": 2, "b": 20, "x": 0},
+        {"a": 2, "b": 20, "x": 9},
+    ]
+
+
+def test_a_pinned_parameter_is_not_searched_and_unties_the_others() -> None:
+    vbpr = Registry().recommender("vbpr")
+    points = grid_points(vbpr, pinned={"factors": "7", "epochs": "3"})
+    assert len(points) == 21
+    assert {p.params.factors for p in points} == {7}
+    assert {p.params.epochs for p in points} == {3}
+    assert {p.params.visual_factors for p in points} == {5, 15, 25}
+    assert all("factors" not in p.values for p in points)
+    everything = dict.fromkeys(("factors", "visual_factors", "regularization"), "1")
+    (only,) = grid_points(vbpr, pinned=everything)
+    assert only.values == {}
+
+
+def test_own_grids_are_joined_and_repeats_dropped() -> None:
+    vbpr = Registry().recommender("vbpr")
+    own = [{"factors": (1, 2), "epochs": (4,)}, {"epochs": (4,), "factors": (2, 3)}]
+    points = grid_points(vbpr, pinned={}, own=own)
+    assert [p.params.factors for p in points] == [1, 2, 3]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Odd:
+    factors: int
+
+    def __post_init__(self) -> None:
+        if self.factors % 2 == 0:
+            raise ValueError("factors must be odd")
+
+
+class NeedsOdd(PopRank):
+    name = "needs-odd"
+    Params: ClassVar[type[Any]] = Odd
+    grid: ClassVar[dict[str, tuple[object, ...]]] = {"factors": (3, 5)}
+
+
+def test_a_parameter_without_a_default_may_come_from_the_grid() -> None:
+    assert [p.params.factors for p in grid_points(NeedsOdd, pinned={})] == [3, 5]
+
+
+@pytest.mark.parametrize(
+    ("own", "pinned", "message"),
+    [
+        ([{"factors": (3, 4)}], {}, "needs-odd: factors must be odd"),
+        ([{}], {}, "needs-odd has nothing to tune"),
+        (None, {"factrs": "3"}, "did you mean 'factors'"),
+    ],
+)
+def test_what_cannot_be_searched_is_told(own: Any, pinned: dict[str, str], message: str) -> None:
+    with pytest.raises(BenchError, match=message):
+        grid_points(NeedsOdd, pinned=pinned, own=own)
+
+
+def test_a_recommender_without_hyper_parameters_has_nothing_to_tune() -> None:
+    with pytest.raises(BenchError, match="rand has nothing to tune"):
+        grid_points(Registry().recommender("rand"), pinned={})

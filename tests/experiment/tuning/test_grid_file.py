@@ -1,0 +1,97 @@
+"""Grids of one's own, and mistakes in them."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.errors import BenchError
+from bench.experiment.tuning.grid_file import read_grids
+from bench.registry import Registry
+
+TOML = """# what to try
+[vbpr]
+regularization = [0.01,
+                  1e-3]   # goes on
+epochs = 30
+
+[[fm]]
+factors = [5]
+feature_dims = ["none", 8]
+[[fm]]
+factors = [6]
+"""
+
+YAML = """
+vbpr:
+  regularization: [0.01, 1e-3]
+  epochs: 30
+fm:
+  - {factors: [5], feature_dims: [null, 8]}
+  - factors:
+      - 6
+"""
+
+SAME = {
+    "vbpr": ({"regularization": (0.01, 0.001), "epochs": (30,)},),
+    "fm": ({"factors": (5,), "feature_dims": (None, 8)}, {"factors": (6,)}),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("g.toml", TOML), ("g.yaml", YAML), ("G.YML", YAML), ("g.toml", TOML.replace("\n", "\r\n"))],
+)
+def test_both_formats_say_the_same(tmp_path: Path, name: str, text: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(text.encode())
+    assert read_grids(path, Registry()) == SAME
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("g.toml", "[vbpr]\nepochs = 3\n\n# x\nfactrs = [\n1,\n2]\n",
+         "line 5: unknown hyper-parameter of vbpr 'factrs': did you mean 'factors'?"),
+        ("g.toml", "[[vbpr]]\nfactors = 3\n[[vbpr]]\nfactors = [1, 'two']\n",
+         "line 4: vbpr.factors must be of type int, got 'two'"),
+        ("g.toml", "\n[vbrp]\nfactors = 3\n",
+         "line 2: unknown recommender 'vbrp': did you mean 'vbpr'?"),
+        ("g.toml", "[vbpr]\nfactors = [1, 2\n", "not TOML: .*line 3"),
+        ("g.toml", "[vbpr]\nfactors = [[1], [2]]\n", "line 2: vbpr.factors: values must be .* list"),
+        ("g.toml", "[vbpr]\nfactors = [1.5]\n", "line 2: vbpr.factors must be of type int"),
+        ("g.toml", "[vbpr]\nlearning_rate = [inf]\n", "line 2: vbpr.learning_rate must be a finite"),
+        ("g.toml", "[vbpr]\nfactors = []\n", "line 2: vbpr.factors has no values"),
+        ("g.toml", "[vbpr]\n", "line 1: vbpr has no hyper-parameters"),
+        ("g.toml", "vbpr = 3\n", "line 1: 'vbpr' must be a recommender with hyper-parameters"),
+        ("g.toml", "", "names no recommender"),
+        ("g.yaml", "", "names no recommender"),
+        ("g.yaml", "vbpr:\n  epochs: 3\n  factrs: [1]\n", "line 3: .*did you mean 'factors'"),
+        ("g.yaml", "fm: {factors: 3}\n\nvbrp:\n  factors: 3\n", "line 3: .*did you mean 'vbpr'"),
+        ("g.yaml", "vbpr:\n  factors: [true]\n", "line 2: vbpr.factors must be of type int"),
+        ("g.yaml", "vbpr:\n  factors: [1]\n  factors: [2]\n", "line 3: 'factors' is given twice"),
+        ("g.yaml", "vbpr:\n  factors: [1\n", "line 3: not plain YAML"),
+        ("g.yaml", "vbpr:\n  factors: !!python/object/apply:os.getcwd []\n",
+         "line 2: not plain YAML: could not determine a constructor"),
+        ("g.yaml", "vbpr: 3\n", "line 1: 'vbpr' must be a recommender"),
+        ("g.yaml", "- vbpr\n", "line 1: expected recommenders"),
+        ("g.yaml", "vbpr: {factors: [\x00]}\n", "not YAML"),
+        ("g.json", "{}", "must end in .toml, .yaml or .yml"),
+        ("g.toml", None, "cannot read the grid .*no such file"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_with_its_line(
+    tmp_path: Path, name: str, text: str | None, message: str
+) -> None:
+    path = tmp_path / name
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(BenchError, match=message) as caught:
+        read_grids(path, Registry())
+    assert str(path) in str(caught.value)
+
+
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "g.toml"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(BenchError, match="not UTF-8 text"):
+        read_grids(path, Registry())

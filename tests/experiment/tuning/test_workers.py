@@ -1,0 +1,192 @@
+"""Trials in other processes: the same numbers as here, whatever happens to a worker."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graded_plugin import fits, write_plugin
+
+from bench.cli.main import main
+from bench.errors import BenchError
+from bench.experiment.tuning.store import TuningStore
+from bench.experiment.tuning.workers import Workers
+
+Tune = Callable[..., int]
+
+
+@pytest.fixture
+def tune(toy_data_dir: Path, tmp_path: Path) -> Tune:
+    """Tune the plug-in's model in a results folder of that name."""
+    plugin = write_plugin(tmp_path)
+
+    def run(results: str, *words: str) -> int:
+        call = ["-q", "tune", "--dataset", "toy", "--recommenders", "graded"]
+        call += ["--plugin", str(plugin), "--data", str(toy_data_dir), "--device", "cpu"]
+        return main([*call, "--results", str(tmp_path / results), *words])
+
+    return run
+
+
+def numbers(results: Path) -> dict[str, Any]:
+    """All that trials say but for times and places, by their folders' names."""
+    store = TuningStore(results)
+    return {
+        store.folder(trial.key).name: (
+            *(trial.status, trial.validation_auc, trial.epochs, trial.best_epoch),
+            tuple(tuple(epoch.items()) for epoch in trial.history),
+        )
+        for trial in store.trials()
+    }
+
+
+def winners(results: Path) -> list[Any]:
+    import json
+
+    paths = sorted(results.rglob("search-*.json"))
+    return [(path.name, json.loads(path.read_text())["winner"]) for path in paths]
+
+
+def test_local_processes_find_what_one_finds(tune: Tune, tmp_path: Path) -> None:
+    assert tune("serial") == 0
+    assert tune("parallel", "--jobs", "2") == 0
+    serial = numbers(tmp_path / "serial")
+    assert len(serial) == 6
+    assert numbers(tmp_path / "parallel") == serial
+    assert winners(tmp_path / "parallel") == winners(tmp_path / "serial")
+    processes = {line.split()[2] for line in (tmp_path / "fits.txt").read_text().splitlines()}
+    assert len(processes) == 3  # this one and two workers
+
+
+def kill_the_victim(folder: Path) -> threading.Thread:
+    """Kill the process that waits in the midst of a trial, as soon as there is one."""
+
+    def kill() -> None:
+        deadline = time.monotonic() + 240
+        while time.monotonic() < deadline:
+            if (folder / "victim").exists() and (pid := (folder / "victim").read_text()):
+                os.kill(int(pid), signal.SIGKILL)
+                return
+            time.sleep(0.02)
+
+    (folder / "hold").touch()
+    thread = threading.Thread(target=kill)
+    thread.start()
+    return thread
+
+
+def test_a_killed_local_process_ends_the_search_in_one_line_and_the_next_goes_on(
+    tune: Tune, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    thread = kill_the_victim(tmp_path)
+    assert tune("results", "--jobs", "2") == 2
+    thread.join()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: the workers failed (TerminatedWorkerError")
+    assert line.endswith("finished trials are stored, the same command goes on")
+    assert tune("results") == 0
+    assert len(numbers(tmp_path / "results")) == 6
+
+
+@contextmanager
+def process(*words: str) -> Iterator[None]:
+    started = subprocess.Popen(
+        [sys.executable, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        yield
+    finally:
+        started.terminate()
+        started.wait(timeout=60)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[str]:
+    """A Dask scheduler and two workers of one thread each on this machine; its address."""
+    pytest.importorskip("distributed")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+    port = address.rpartition(":")[2]
+    dask = ("-m", "dask")
+    with ExitStack() as stack:
+        stack.enter_context(
+            process(*dask, "scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")
+        )
+        for number in range(2):
+            own = tmp_path / f"worker{number}"
+            own.mkdir()
+            quiet = ("--no-dashboard", "--local-directory", str(own))
+            stack.enter_context(
+                process(*dask, "worker", address, "--nthreads", "1", "--no-nanny", *quiet)
+            )
+        deadline = time.monotonic() + 240
+        while time.monotonic() < deadline:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", int(port))) == 0:
+                    break
+            time.sleep(0.05)
+        yield address
+
+
+def test_a_cluster_that_loses_a_worker_in_mid_trial_finds_what_one_process_finds(
+    tune: Tune, tmp_path: Path, cluster: str
+) -> None:
+    assert tune("serial") == 0
+    thread = kill_the_victim(tmp_path)
+    assert tune("cluster", "--backend", "dask", "--scheduler", cluster) == 0
+    thread.join()
+    serial = numbers(tmp_path / "serial")
+    assert len(serial) == 6
+    assert numbers(tmp_path / "cluster") == serial
+    assert winners(tmp_path / "cluster") == winners(tmp_path / "serial")
+    here = str(os.getpid())
+    there = [line.split() for line in (tmp_path / "fits.txt").read_text().splitlines()]
+    there = [words for words in there if words[2] != here]
+    victim = (tmp_path / "victim").read_text()
+    assert len(there) == 7  # one trial was begun twice, the second time by the other worker
+    (lost,) = [words[:2] for words in there if words[2] == victim][-1:]
+    assert [words[2] == victim for words in there if words[:2] == lost] == [True, False]
+    assert fits(tmp_path)
+
+
+def test_no_scheduler_there(tune: Tune, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("distributed")
+    with socket.socket() as probe:  # bound, and nobody listens
+        probe.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+        assert tune("results", "--backend", "dask", "--scheduler", address) == 2
+    err = capsys.readouterr().err
+    assert f"error: no Dask scheduler answers at {address}" in err
+    assert "start one with `dask scheduler`" in err
+    assert not (tmp_path / "results").exists()
+
+
+def test_dask_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bench.experiment.tuning import workers
+
+    monkeypatch.setattr(workers, "find_spec", lambda name: None)
+    with pytest.raises(BenchError, match=r"`pip install 'dvbpr-bench\[dask\]'` installs it"):
+        Workers(backend="dask", scheduler="tcp://localhost:8786")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"jobs": 0}, "--jobs must be at least 1"),
+        ({"scheduler": "tcp://x:1"}, "add --backend dask"),
+        ({"backend": "dask"}, "say where the scheduler is"),
+        ({"backend": "dask", "scheduler": "x", "jobs": 2}, "uses all of its workers: leave it out"),
+    ],
+)
+def test_workers_that_make_no_sense(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(BenchError, match=message):
+        Workers(**options)
