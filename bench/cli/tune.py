@@ -198,5 +198,11 @@ def _conclude(outcomes: "Sequence[SearchResult]", results: Path) -> int:
     won = [outcome for outcome in outcomes if outcome.record is not None]
     _log.info("%d of %d tuned; trials in %s", len(won), len(outcomes), results / "tuning")
     if failed:
-        _log.error("%d trials failed; the same command tries them again", failed)
+        many = failed > 1
+        _log.error(
+            "%d %s failed; the same command tries %s again",
+            failed,
+            "trials" if many else "trial",
+            "them" if many else "it",
+        )
     return 0 if all(outcome.well for outcome in outcomes) else 1

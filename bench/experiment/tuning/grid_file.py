@@ -111,8 +111,9 @@ def _text(where: str, value: object) -> str:
 def _toml_sections(text: str, path: Path) -> list[_Section]:
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:  # says the line
-        raise BenchError(f"grid {path}: not TOML: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        line = _toml_line(text, lambda document: False)
+        raise BenchError(f"grid {path}, line {line}: not TOML: {error}") from None
     sections = []
     for name, body in document.items():
         line = _toml_line(text, partial(_contains, name=name))
@@ -137,7 +138,7 @@ def _contains(document: dict[str, Any], name: str, number: int = 0, key: str | N
 
 
 def _toml_line(text: str, present: Callable[[dict[str, Any]], bool]) -> int:
-    """Give the line on which a statement of a valid document begins.
+    """Give the line on which a statement begins: the one `present` sees first, or the first wrong.
 
     The parser tells no lines; but the text up to the end of a statement is a document too, and the
     first such document that has what is looked for ends with its statement.
@@ -156,23 +157,12 @@ def _toml_line(text: str, present: Callable[[dict[str, Any]], bool]) -> int:
 
 
 def _yaml_sections(text: str, path: Path) -> list[_Section]:
-    loader = yaml.SafeLoader(text)
     try:
-        root = loader.get_single_node()
-        if root is None:
-            return []
-        sections = []
-        for name, line, body in _yaml_pairs(loader, root, path):
-            parts = body.value if isinstance(body, yaml.SequenceNode) else [body]
-            for part in parts:
-                if not isinstance(part, yaml.MappingNode):
-                    raise BenchError(f"grid {path}, line {line}: {_no_section(name)}")
-                entries = tuple(
-                    (key, key_line, loader.construct_object(node, deep=True))
-                    for key, key_line, node in _yaml_pairs(loader, part, path)
-                )
-                sections.append(_Section(name, line, entries))
-        return sections
+        loader = yaml.SafeLoader(text)
+        try:
+            return _loaded_sections(loader, path)
+        finally:
+            loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f", line {mark.line + 1}" if mark else ""
@@ -180,8 +170,24 @@ def _yaml_sections(text: str, path: Path) -> list[_Section]:
         raise BenchError(f"grid {path}{where}: not plain YAML: {problem}") from None
     except yaml.YAMLError as error:  # a character that no YAML may have
         raise BenchError(f"grid {path}: not YAML: {' '.join(str(error).split())}") from None
-    finally:
-        loader.dispose()
+
+
+def _loaded_sections(loader: yaml.SafeLoader, path: Path) -> list[_Section]:
+    root = loader.get_single_node()
+    if root is None:
+        return []
+    sections = []
+    for name, line, body in _yaml_pairs(loader, root, path):
+        parts = body.value if isinstance(body, yaml.SequenceNode) else [body]
+        for part in parts:
+            if not isinstance(part, yaml.MappingNode):
+                raise BenchError(f"grid {path}, line {line}: {_no_section(name)}")
+            entries = tuple(
+                (key, key_line, loader.construct_object(node, deep=True))
+                for key, key_line, node in _yaml_pairs(loader, part, path)
+            )
+            sections.append(_Section(name, line, entries))
+    return sections
 
 
 def _yaml_pairs(
