@@ -46,6 +46,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.save(own / "features.npy", np.random.default_rng(0).random((20, 8)))
     (code,) = blocks("python")
     (place / "my_model.py").write_text(code)
+    (grid,) = blocks("toml")
+    (place / "my_grid.toml").write_text(grid)
     published_files(place)
     return place
 

@@ -136,6 +136,19 @@ class GridOfNothing(Good):
     grid: ClassVar[dict[str, tuple[object, ...]]] = {"factors": (1,)}
 
 
+class TiedToNothing(Good):
+    tied: ClassVar[tuple[tuple[str, ...], ...]] = (("epochs", "factors"),)
+
+
+class TiedUnevenly(Good):
+    @dataclass(frozen=True, kw_only=True)
+    class Params(GoodParams):
+        factors: int = 1
+
+    grid: ClassVar[dict[str, tuple[object, ...]]] = {"epochs": (1, 5), "factors": (1,)}
+    tied: ClassVar[tuple[tuple[str, ...], ...]] = (("epochs", "factors"),)
+
+
 class GridOfTheImpossible(Good):
     @dataclass(frozen=True, kw_only=True)
     class Params(GoodParams):
@@ -345,6 +358,8 @@ BROKEN: list[tuple[type[Recommender], str, str]] = [
     (NoLabel, DECLARES, "needs a text `label`"),
     (NumberAsSource, DECLARES, "needs a text `source`"),
     (GridOfNothing, DECLARES, "grid names 'factors', which Params does not have"),
+    (TiedToNothing, DECLARES, "tied names factors, which grid does not have"),
+    (TiedUnevenly, DECLARES, "the grid's epochs, factors are tied and differ in length"),
     (GridOfTheImpossible, DECLARES, r"ValueError at test_testing.py:\d+: two epochs at least"),
     (ChangeableParams, DECLARES, "Params must be frozen"),
     (PlainParams, DECLARES, "Params must be a dataclass"),

@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 BackendName = Literal["local", "dask"]
 BACKENDS: tuple[BackendName, ...] = get_args(BackendName)
 
-_SECONDS_TO_CONNECT = 10
+_SECONDS_TO_CONNECT = 30
 _SECONDS_FOR_WORKERS = 600
 """A batch system may start the workers minutes after the command."""
 
@@ -184,7 +184,11 @@ def _dask_client(scheduler: str) -> Iterator[Any]:
     from distributed import Client
 
     place = {"address": scheduler}
-    if "://" not in scheduler and Path(scheduler).is_file():
+    if ":" not in scheduler:
+        if not Path(scheduler).is_file():
+            raise BenchError(
+                f"--scheduler {scheduler}: no such file, and no address such as tcp://HOST:8786"
+            )
         place = {"scheduler_file": scheduler}
     try:
         client = Client(  # type: ignore[no-untyped-call]

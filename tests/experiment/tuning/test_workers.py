@@ -1,5 +1,6 @@
 """Trials in other processes: the same numbers as here, whatever happens to a worker."""
 
+import json
 import os
 import signal
 import socket
@@ -17,6 +18,7 @@ from graded_plugin import fits, write_plugin
 
 from bench.cli.main import main
 from bench.errors import BenchError
+from bench.experiment.tuning import workers
 from bench.experiment.tuning.store import TuningStore
 from bench.experiment.tuning.workers import Workers
 
@@ -49,8 +51,6 @@ def numbers(results: Path) -> dict[str, Any]:
 
 
 def winners(results: Path) -> list[Any]:
-    import json
-
     paths = sorted(results.rglob("search-*.json"))
     return [(path.name, json.loads(path.read_text())["winner"]) for path in paths]
 
@@ -109,40 +109,34 @@ def process(*words: str) -> Iterator[None]:
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[str]:
-    """A Dask scheduler and two workers of one thread each on this machine; its address."""
+def cluster(tmp_path: Path) -> Iterator[Path]:
+    """A Dask scheduler and two workers of one thread each on this machine; the scheduler's file."""
     pytest.importorskip("distributed")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
-    port = address.rpartition(":")[2]
-    dask = ("-m", "dask")
+    file = tmp_path / "scheduler.json"
+    where = ("--scheduler-file", str(file), "--no-dashboard")
     with ExitStack() as stack:
         stack.enter_context(
-            process(*dask, "scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")
+            process("-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", "0", *where)
         )
         for number in range(2):
             own = tmp_path / f"worker{number}"
             own.mkdir()
-            quiet = ("--no-dashboard", "--local-directory", str(own))
-            stack.enter_context(
-                process(*dask, "worker", address, "--nthreads", "1", "--no-nanny", *quiet)
-            )
+            quiet = ("--no-nanny", "--local-directory", str(own))
+            stack.enter_context(process("-m", "dask", "worker", *where, "--nthreads", "1", *quiet))
         deadline = time.monotonic() + 240
-        while time.monotonic() < deadline:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", int(port))) == 0:
-                    break
+        while not file.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
-        yield address
+        yield file
 
 
 def test_a_cluster_that_loses_a_worker_in_mid_trial_finds_what_one_process_finds(
-    tune: Tune, tmp_path: Path, cluster: str
+    tune: Tune, tmp_path: Path, cluster: Path
 ) -> None:
     assert tune("serial") == 0
     thread = kill_the_victim(tmp_path)
-    assert tune("cluster", "--backend", "dask", "--scheduler", cluster) == 0
+    address = json.loads(cluster.read_text())["address"]
+    assert address.startswith("tcp://127.0.0.1:")
+    assert tune("cluster", "--backend", "dask", "--scheduler", address) == 0
     thread.join()
     serial = numbers(tmp_path / "serial")
     assert len(serial) == 6
@@ -155,11 +149,19 @@ def test_a_cluster_that_loses_a_worker_in_mid_trial_finds_what_one_process_finds
     assert len(there) == 7  # one trial was begun twice, the second time by the other worker
     (lost,) = [words[:2] for words in there if words[2] == victim][-1:]
     assert [words[2] == victim for words in there if words[:2] == lost] == [True, False]
-    assert fits(tmp_path)
+    # The scheduler's file does as well, and stored trials are run nowhere.
+    assert tune("cluster", "--backend", "dask", "--scheduler", str(cluster)) == 0
+    assert len(fits(tmp_path)) == 6 + 7
 
 
-def test_no_scheduler_there(tune: Tune, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_scheduler_there(
+    tune: Tune,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     pytest.importorskip("distributed")
+    monkeypatch.setattr(workers, "_SECONDS_TO_CONNECT", 0.5)
     with socket.socket() as probe:  # bound, and nobody listens
         probe.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
@@ -170,9 +172,14 @@ def test_no_scheduler_there(tune: Tune, tmp_path: Path, capsys: pytest.CaptureFi
     assert not (tmp_path / "results").exists()
 
 
-def test_dask_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    from bench.experiment.tuning import workers
+def test_a_scheduler_file_that_is_not_there() -> None:
+    pytest.importorskip("distributed")
+    missing = Workers(backend="dask", scheduler="scheduler.json")
+    with pytest.raises(BenchError, match="no such file, and no address"), missing.open(threads=1):
+        pass
 
+
+def test_dask_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "find_spec", lambda name: None)
     with pytest.raises(BenchError, match=r"`pip install 'dvbpr-bench\[dask\]'` installs it"):
         Workers(backend="dask", scheduler="tcp://localhost:8786")
