@@ -7,6 +7,7 @@ import pytest
 
 from bench.experiment.store import ResultStore, StoredCell
 from bench.experiment.tuning.record import SearchKey, SearchRecord
+from bench.report.layout import DASH
 from bench.report.tables import table3
 from bench.report.text import to_csv, to_text
 from bench.report.trials import budget, settings_of, trials_table
@@ -42,13 +43,8 @@ def test_what_a_search_cost(changed: dict[str, Any], text: str) -> None:
 def trial(values: dict[str, Any], auc: float | None, **more: Any) -> dict[str, Any]:
     fields = {"epochs": 50, "best_epoch": 12, "budget": None, "seconds": 2.25, "trial": "seed0-x"}
     status = "finished" if auc is not None else "diverged"
-    return {
-        "values": values,
-        "validation_auc": auc,
-        "status": status,
-        "error": None,
-        **fields,
-    } | more
+    told = {"values": values, "validation_auc": auc, "status": status, "error": None}
+    return told | fields | more
 
 
 @pytest.fixture
@@ -92,8 +88,8 @@ def test_trials_stand_with_values_epoch_and_time(record: SearchRecord) -> None:
     ]
     assert [[cell.text for cell in row.cells] for row in table.rows] == [
         ["1", "none", "true", "0.7124", "12 of 50", "2.2"],
-        ["2", "8", "false", "0.5000", "–", "2.2"],
-        ["3", "9", "false", "–", "12 of 50", "2.2"],
+        ["2", "8", "false", "0.5000", DASH, "2.2"],
+        ["3", "9", "false", DASH, "12 of 50", "2.2"],
     ]
     assert table.notes == ("diverged: the loss is nan",)
     text = " ".join(to_text(table).split())

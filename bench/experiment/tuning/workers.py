@@ -83,8 +83,7 @@ class Workers:
         if self.backend == "dask":
             assert self.scheduler is not None
             with _dask_client(self.scheduler) as client:
-                patience = {"wait_for_workers_timeout": _SECONDS_FOR_WORKERS}
-                yield Pool({"backend": "dask", "client": client, "n_jobs": -1, **patience})
+                yield Pool({"backend": _dask_backend(client)}, pre_dispatch="all")
             return
         try:
             yield Pool(
@@ -110,12 +109,16 @@ class Pool:
     ----------
     config
         Arguments of joblib's `parallel_config`.
+    pre_dispatch
+        How many trials wait for a worker, see `joblib.Parallel`: on a cluster all, so that workers
+        that join later find some; else none, so that what another search finishes is not redone.
     """
 
     config: Mapping[str, Any]
+    pre_dispatch: str = "n_jobs"
 
     def run(self, trials: Iterable[Trial]) -> Iterator[Outcome]:
-        """Run trials; give the outcomes as they come. `trials` is consumed as workers get free.
+        """Run trials; give the outcomes as they come.
 
         Raises
         ------
@@ -127,7 +130,9 @@ class Pool:
 
         try:
             with parallel_config(**self.config):
-                run = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs")
+                run = Parallel(
+                    return_as="generator_unordered", batch_size=1, pre_dispatch=self.pre_dispatch
+                )
             # What the generator raises is about workers: a trial's own error is an outcome.
             with _closed_quietly(run(delayed(_run)(trial) for trial in trials)) as outcomes:
                 yield from outcomes
@@ -200,9 +205,32 @@ def _dask_client(scheduler: str) -> Iterator[Any]:
             f"({' '.join(str(error).split()) or type(error).__name__}); "
             "start one with `dask scheduler`, and give the address it prints"
         ) from None
-    with client:
-        _check_workers(client)
-        yield client
+    log = logging.getLogger("distributed")
+    level = log.level
+    log.setLevel(logging.CRITICAL)  # a lost scheduler is told in one line, not in tracebacks
+    try:
+        with client:
+            _check_workers(client)
+            yield client
+    finally:
+        log.setLevel(level)
+
+
+def _dask_backend(client: Any) -> Any:
+    from joblib._dask import DaskDistributedBackend
+
+    class Cluster(DaskDistributedBackend):  # type: ignore[misc]  # joblib has no types
+        """joblib's Dask backend, which takes a cluster of one worker for no cluster.
+
+        For one job `Parallel` calls the functions itself; of a cluster that is starting up only
+        one worker may be there yet.
+        """
+
+        def effective_n_jobs(self, n_jobs: int) -> int:
+            found: int = super().effective_n_jobs(n_jobs)
+            return max(2, found)
+
+    return Cluster(client=client, wait_for_workers_timeout=_SECONDS_FOR_WORKERS)
 
 
 def _check_workers(client: Any) -> None:

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from graded_plugin import fits, write_plugin
 
@@ -55,17 +56,6 @@ def winners(results: Path) -> list[Any]:
     return [(path.name, json.loads(path.read_text())["winner"]) for path in paths]
 
 
-def test_local_processes_find_what_one_finds(tune: Tune, tmp_path: Path) -> None:
-    assert tune("serial") == 0
-    assert tune("parallel", "--jobs", "2") == 0
-    serial = numbers(tmp_path / "serial")
-    assert len(serial) == 6
-    assert numbers(tmp_path / "parallel") == serial
-    assert winners(tmp_path / "parallel") == winners(tmp_path / "serial")
-    processes = {line.split()[2] for line in (tmp_path / "fits.txt").read_text().splitlines()}
-    assert len(processes) == 3  # this one and two workers
-
-
 def kill_the_victim(folder: Path) -> threading.Thread:
     """Kill the process that waits in the midst of a trial, as soon as there is one."""
 
@@ -83,17 +73,60 @@ def kill_the_victim(folder: Path) -> threading.Thread:
     return thread
 
 
-def test_a_killed_local_process_ends_the_search_in_one_line_and_the_next_goes_on(
+def test_local_processes_find_what_one_finds_even_after_one_was_killed(
     tune: Tune, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert tune("serial") == 0
     thread = kill_the_victim(tmp_path)
-    assert tune("results", "--jobs", "2") == 2
+    capsys.readouterr()
+    assert tune("parallel", "--jobs", "2") == 2
     thread.join()
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: the workers failed (TerminatedWorkerError")
     assert line.endswith("finished trials are stored, the same command goes on")
+    assert tune("parallel", "--jobs", "2") == 0
+    serial = numbers(tmp_path / "serial")
+    assert len(serial) == 6
+    assert numbers(tmp_path / "parallel") == serial
+    assert winners(tmp_path / "parallel") == winners(tmp_path / "serial")
+    processes = {line.split()[2] for line in (tmp_path / "fits.txt").read_text().splitlines()}
+    assert len(processes) >= 4  # this one, the killed one, and two that went on
+
+
+CALL = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the shell has done
+from bench.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_ctrl_c_ends_all_processes_and_the_next_search_goes_on(
+    tune: Tune, toy_data_dir: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "hold").touch()
+    call = [sys.executable, "-c", CALL, "-q", "tune", "--dataset", "toy"]
+    call += ["--recommenders", "graded", "--plugin", str(tmp_path / "graded_model.py")]
+    call += ["--data", str(toy_data_dir)]
+    call += ["--results", str(tmp_path / "results"), "--device", "cpu", "--jobs", "2"]
+    started = subprocess.Popen(
+        call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    store = TuningStore(tmp_path / "results")
+    deadline = time.monotonic() + 240
+    # One process waits in a trial, the other has run all others.
+    while len(list(store.trials())) < 5 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(started.pid, signal.SIGINT)  # as a terminal does: every process gets it
+    out, err = started.communicate(timeout=60)
+    assert started.returncode == 130
+    assert out == ""
+    assert err.strip() == "interrupted; what is finished is stored, the same command goes on"
+    before = len(fits(tmp_path))
     assert tune("results") == 0
+    assert len(fits(tmp_path)) == before + 1
     assert len(numbers(tmp_path / "results")) == 6
+    assert not psutil.pid_exists(int((tmp_path / "victim").read_text()))
 
 
 @contextmanager
