@@ -90,7 +90,7 @@ def test_local_processes_find_what_one_finds_even_after_one_was_killed(
     assert numbers(tmp_path / "parallel") == serial
     assert winners(tmp_path / "parallel") == winners(tmp_path / "serial")
     processes = {line.split()[2] for line in (tmp_path / "fits.txt").read_text().splitlines()}
-    assert len(processes) >= 4  # this one, the killed one, and two that went on
+    assert len(processes) >= 3  # this one, the killed one, and those that went on
 
 
 CALL = """
