@@ -18,7 +18,7 @@ from bench.evaluation.image_distance import (
     frechet_distance,
     kernel_distance,
 )
-from bench.evaluation.quality import Distances, Quality, judged_distances, judged_quality
+from bench.evaluation.quality import Quality, judged_quality
 from bench.evaluation.ranking import CUTOFFS, Metric, mrr, ndcg_at_k, ranking_metrics, recall_at_k
 from bench.evaluation.significance import Interval, bootstrap_difference, bootstrap_mean
 from bench.evaluation.similarity import Diversity, SsimOptions, opposite_mean_ssim, ssim
@@ -26,7 +26,6 @@ from bench.evaluation.similarity import Diversity, SsimOptions, opposite_mean_ss
 __all__ = [
     "CUTOFFS",
     "TIES",
-    "Distances",
     "Diversity",
     "FrechetDistance",
     "InceptionScore",
@@ -49,7 +48,6 @@ __all__ = [
     "count_scores",
     "frechet_distance",
     "inception_score",
-    "judged_distances",
     "judged_quality",
     "kernel_distance",
     "mean_auc",

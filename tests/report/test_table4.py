@@ -41,7 +41,7 @@ def test_four_sources_with_standard_deviations_and_the_improvement(tmp_path: Pat
         "Quality inception",
         "Diversity",
         "Fréchet classifier",
-        "Kernel x 1000 classifier",
+        "Kernel classifier",
         "Category",
     ]
     assert cells(table, 0)[:4] == ["Photos", "X_c", "-0.5000 ±3.8", "1.1000 ±0.36"]
@@ -53,7 +53,7 @@ def test_four_sources_with_standard_deviations_and_the_improvement(tmp_path: Pat
         DASH,
         "0.5600 ±0.095",
         "40",
-        "4",
+        "0.004",
         "94.0%",
     ]
     assert cells(table, 4)[1:6] == ["δ\u0302(u, c) vs. δ(u, c)", "+25.0%", "+7.7%", "", "-1.8%"]

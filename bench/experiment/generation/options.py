@@ -32,7 +32,8 @@ class GenerationOptions:
     samples
         Generated images per category that are compared with their nearest neighbours.
     splits
-        Groups of the inception score.
+        Groups of the inception score at most; none has fewer than 20 images, as far as there are
+        so many.
     ssim_window, ssim_colour, ssim_size
         See `bench.evaluation.similarity.SsimOptions`; an `ssim_size` of 0 leaves images as they
         are.
@@ -46,7 +47,7 @@ class GenerationOptions:
     starts: int | None = None
     steps: int | None = None
     learning_rate: float | None = None
-    eta: float = 1.0
+    eta: float | None = None
     fit_starts: int | None = None
     fit_steps: int | None = None
     samples: int = 50
@@ -93,7 +94,7 @@ class GenerationOptions:
             Take the best images, as in Figure 5, and do not draw them by eq. 11.
         """
         return DesignOptions(
-            eta=self.eta if eta is None else eta,
+            eta=_given(self.eta) if eta is None else eta,
             starts=_given(self.starts),
             steps=_given(self.steps),
             learning_rate=_given(self.learning_rate),
@@ -106,7 +107,7 @@ class GenerationOptions:
         return TailorOptions(
             starts=_given(self.fit_starts),
             fit_steps=_given(self.fit_steps),
-            eta=self.eta,
+            eta=_given(self.eta),
             learning_rate=_given(self.learning_rate),
         )
 
@@ -124,15 +125,17 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
         "starts": 64,
         "steps": 50,
         "learning_rate": 0.05,
+        "eta": 1.0,
         "fit_starts": 16,
         "fit_steps": 200,
     },
     "cpu": {
-        "trials": 60,
+        "trials": 100,
         "eta_trials": 30,
         "starts": 16,
-        "steps": 30,
-        "learning_rate": 0.1,
+        "steps": 25,
+        "learning_rate": 0.05,
+        "eta": 1.0,
         "fit_starts": 8,
         "fit_steps": 100,
     },
