@@ -185,6 +185,13 @@ def test_the_foot_says_how_numbers_were_made(tmp_path: Path) -> None:
     assert "Intervals" in "\n".join(made(tmp_path, ci=True).foot)
 
 
+def test_the_foot_says_what_is_not_the_papers(tmp_path: Path) -> None:
+    add_designs(tmp_path, judged_by(), starts=16, steps=25, eta=10.0)
+    foot = "\n".join(made(tmp_path).foot)
+    assert "3 of 16 starts, drawn by eq. 11, 25 steps of Adam with 0.05, eta 10; seed 0" in foot
+    assert "(the paper: 1,000 trials, 64 starts, 50 steps, eta 1)" in foot
+
+
 def test_the_newest_is_shown_and_another_can_be_chosen(tmp_path: Path) -> None:
     add_designs(tmp_path, judged_by(), made="2025-01-02", starts=32)
     add_designs(tmp_path, judged_by(preference=(4.0, 5.0)), made="2025-01-01", starts=16)
