@@ -1,7 +1,9 @@
 """Weights drawn at random for the Inception network, and what torch-fidelity's computes with them.
 
-The numbers in `dvbpr/inception_reference.npz` were made by torch-fidelity 0.4.0 with PyTorch 2.13.0
-on a CPU: `python tests/inception_reference.py` where that package is importable.
+`dvbpr/inception_reference.npz` came with the network (25 November 2026). The same day this script
+made it again, equal to the last bit: torch-fidelity 0.4.0 from the package index, unpacked beside
+PyTorch 2.13.0 on a CPU, without torchvision. `python tests/inception_reference.py` makes it where
+`torch_fidelity` can be found. The weights are random: with the published ones it was never made.
 """
 
 from pathlib import Path

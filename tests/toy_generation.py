@@ -24,6 +24,7 @@ SMALL = GenerationOptions(
     starts=20,
     steps=1,
     learning_rate=0.1,
+    eta=1.0,
     fit_starts=1,
     fit_steps=1,
     samples=4,

@@ -157,8 +157,8 @@ def _prototype(
     """Give the image's name, its category's number, and its pixels."""
     import numpy as np
 
-    from bench.datasets.decoding import flaw_of
     from bench.datasets.photograph import read_photograph
+    from bench.datasets.pixels import whole_image
     from bench.report.recommendations import find_category, find_item
 
     if image is not None:
@@ -173,10 +173,5 @@ def _prototype(
             raise BenchError(f"{dataset.name} has no {part}: nothing to tailor")
     assert training.images is not None
     assert training.categories is not None
-    try:
-        pixels = np.array(training.images.decoded(item))
-    except Exception as error:  # Pillow's decoders raise what they please
-        raise BenchError(
-            f"{dataset.name}: the image of item {item_id} cannot be decoded ({flaw_of(error)})"
-        ) from error
+    pixels = np.array(whole_image(dataset.name, training.images, item, item_id=item_id))
     return f"item {item_id}", int(training.categories[item]), pixels

@@ -1,6 +1,6 @@
 """Product images decoded to one size, where few are wanted and nothing is to be kept."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +9,10 @@ from bench.datasets.dataset import Images, TrainingSet
 from bench.device import available_threads
 from bench.errors import BenchError
 
-__all__ = ["decode_into", "decoded"]
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["decode_into", "decoded", "whole_image"]
 
 _LOT = 16
 """What a thread decodes before it takes the next lot."""
@@ -76,19 +79,42 @@ def decode_into(
     """
     from PIL import Image
 
-    from bench.datasets.decoding import flaw_of
-
     size = out.shape[1:3]
     for row, item in enumerate(items):
-        try:
-            image = images.decoded(int(item))
-            out[row] = np.asarray(image.resize(size[::-1], Image.Resampling.BILINEAR))
-        except MemoryError:
-            raise
-        # Pillow's decoders raise what they please: OSError, SyntaxError, ValueError, struct.error;
-        # whichever it is, the image cannot be decoded.
-        except Exception as error:
-            raise BenchError(
-                f"{name}: the image of item {int(item)} (rows from 0) cannot be decoded "
-                f"({flaw_of(error)}); replace the image and import the data set again"
-            ) from error
+        image = whole_image(name, images, int(item))
+        out[row] = np.asarray(image.resize(size[::-1], Image.Resampling.BILINEAR))
+
+
+def whole_image(name: str, images: Images, item: int, *, item_id: str | None = None) -> "Image":
+    """Decode an item's image in its own size: RGB.
+
+    Parameters
+    ----------
+    name
+        The data set's, for the message.
+    images
+        Its images.
+    item
+        Which one.
+    item_id
+        What the user calls it; by default the message has its row.
+
+    Raises
+    ------
+    BenchError
+        The image cannot be decoded.
+    """
+    from bench.datasets.decoding import flaw_of
+
+    try:
+        return images.decoded(item)
+    except MemoryError:
+        raise
+    # Pillow's decoders raise what they please: OSError, SyntaxError, ValueError, struct.error;
+    # whichever it is, the image cannot be decoded.
+    except Exception as error:
+        place = f"{item} (rows from 0)" if item_id is None else item_id
+        raise BenchError(
+            f"{name}: the image of item {place} cannot be decoded ({flaw_of(error)}); replace the "
+            "image and import the data set again"
+        ) from error

@@ -26,7 +26,7 @@ from bench.evaluation.image_distance import (
     frechet_distance,
     kernel_distance,
 )
-from bench.evaluation.quality import Distances, Quality, judged_distances, judged_quality
+from bench.evaluation.quality import Quality, judged_quality
 from bench.evaluation.ranking import (
     CUTOFFS,
     Metric,
@@ -48,7 +48,6 @@ from bench.evaluation.similarity import Diversity, SsimOptions, opposite_mean_ss
 
 __all__ = [
     "CUTOFFS",
-    "Distances",
     "Diversity",
     "FrechetDistance",
     "InceptionScore",
@@ -76,7 +75,6 @@ __all__ = [
     "frechet_distance",
     "holm",
     "inception_score",
-    "judged_distances",
     "judged_quality",
     "kernel_distance",
     "limited_auc",

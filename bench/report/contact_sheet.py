@@ -5,6 +5,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from bench.datasets.dataset import TrainingSet
+from bench.datasets.pixels import whole_image
 from bench.errors import BenchError
 
 __all__ = ["contact_sheet"]
@@ -59,7 +60,7 @@ def contact_sheet(
         pen.text((_MARGIN, top), f"{name} ({len(items):,})", fill="black", font=font)
         chosen = rng.choice(items, size=min(per_category, len(items)), replace=False)
         for column, item in enumerate(chosen):
-            image = dataset.images.decoded(int(item))
+            image = whole_image(dataset.name, dataset.images, int(item))
             image.thumbnail((pixels, pixels))
             left = _MARGIN + column * (pixels + _MARGIN) + (pixels - image.width) // 2
             sheet.paste(image, (left, top + _LABEL_HEIGHT + (pixels - image.height) // 2))

@@ -5,6 +5,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from bench.datasets.dataset import NO_ITEM, Dataset
+from bench.datasets.pixels import whole_image
 from bench.errors import BenchError
 from bench.evaluation.retrieval import Retrieved
 from bench.generator import Designs, Tailored
@@ -51,7 +52,10 @@ def design_sheet(
     if images is None:
         raise BenchError(f"{dataset.name} has no images to draw; leave out --output")
     real = [
-        Tile(images.decoded(int(item)), _caption(score, own_mark(dataset, user, int(item))))
+        Tile(
+            whole_image(dataset.name, images, int(item), item_id=str(dataset.item_ids[int(item)])),
+            _caption(score, own_mark(dataset, user, int(item))),
+        )
         for item, score in zip(retrieved.items[0], retrieved.scores[0], strict=True)
         if item != NO_ITEM
     ]

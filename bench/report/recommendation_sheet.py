@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from bench.datasets.dataset import NO_ITEM, Dataset
+from bench.datasets.pixels import whole_image
 from bench.errors import BenchError
 from bench.report.product_page import ProductPage, Tile
 from bench.report.recommendations import Recommendations, bought, mark
@@ -52,7 +53,9 @@ def recommendation_sheet(
         raise BenchError(f"{dataset.name} has no images to draw; leave out --output")
 
     def tile(item: int) -> Tile:
-        return Tile(images.decoded(item), frame=_COLOURS.get(mark(dataset, user, item)))
+        named = str(dataset.item_ids[item])
+        image = whole_image(dataset.name, images, item, item_id=named)
+        return Tile(image, frame=_COLOURS.get(mark(dataset, user, item)))
 
     n_columns = max([6, *(len(row.items) for row in rows)])
     page = ProductPage(n_columns=n_columns, n_rows=1 + len(rows), pixels=pixels, legend=True)

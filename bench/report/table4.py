@@ -114,7 +114,7 @@ class _Layout:
             *(Column(name, "Quality", "center") for name in self.quality),
             Column("Diversity", align="center"),
             *(Column(self._label(name, "frechet"), "Fréchet") for name in self.judges),
-            *(Column(self._label(name, "kernel"), "Kernel x 1000") for name in self.judges),
+            *(Column(self._label(name, "kernel"), "Kernel") for name in self.judges),
         ]
         if self.agreement:
             columns.append(Column("Category"))
@@ -340,7 +340,7 @@ def _frechet(value: Mapping[str, Any]) -> Cell:
 
 
 def _kernel(value: Mapping[str, Any]) -> Cell:
-    return Cell(f"{1000 * value['mean']:.3g}")
+    return Cell(f"{value['mean']:.3g}")
 
 
 def _experiment(one: Shown) -> dict[str, Any]:

@@ -10,6 +10,8 @@ __all__ = ["judge_line", "table4_foot"]
 
 Block = tuple[DesignsRecord, Mapping[str, Judged], int]
 
+_PAPER_ETA = 1.0
+
 
 def table4_foot(
     blocks: Sequence[Block],
@@ -99,11 +101,13 @@ def _trials(record: DesignsRecord) -> str:
 
 
 def _slim(record: DesignsRecord) -> str:
-    """Say where fewer were tried than in the paper."""
+    """Say where fewer were tried than in the paper, or with another weight of quality."""
     options = record.key.options
     paper = {"trials": 1000, "starts": 64, "steps": 50}
-    fewer = [f"{paper[name]:,} {name}" for name in paper if (options[name] or 0) < paper[name]]
-    return f" (the paper: {', '.join(fewer)})" if fewer else ""
+    other = [f"{paper[name]:,} {name}" for name in paper if (options[name] or 0) < paper[name]]
+    if options["eta"] != _PAPER_ETA:
+        other.append(f"eta {_PAPER_ETA:g}")
+    return f" (the paper: {', '.join(other)})" if other else ""
 
 
 def _diversity(record: DesignsRecord, judged: Judged) -> str:

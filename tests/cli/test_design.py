@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.datasets.store import open_dataset
+from bench.datasets.dataset import Dataset
+from bench.datasets.store import open_dataset, write_dataset
 
 TINY = {
     "dvbpr": {"pixels": 16, "epochs": 2, "factors": 4, "precision": "float32"},
@@ -213,6 +214,39 @@ def test_images_that_cannot_be_tailored(
     assert message in outcome.err
     assert outcome.err.count("\n") == 1
     assert list(tmp_path.iterdir()) == [bad]
+
+
+def test_a_corrupt_image_of_the_catalogue(
+    bench: Callable[..., Any], toy_dataset: Dataset, results: Path, tmp_path: Path
+) -> None:
+    training = toy_dataset.training
+    assert training.images is not None
+    encoded = [training.images.encoded(item) for item in range(training.n_items)]
+    encoded[7] = encoded[7][:200]
+    write_dataset(
+        tmp_path / "toy",
+        name="toy",
+        title="Toy",
+        source="the tests",
+        licence="none",
+        train=training.train,
+        validation=toy_dataset.validation,
+        test=toy_dataset.test,
+        user_ids=toy_dataset.user_ids,
+        item_ids=toy_dataset.item_ids,
+        split_rule=toy_dataset.split_rule,
+        split_seed=None,
+        category_names=training.category_names,
+        categories=training.categories,
+        images=encoded,
+    )
+    place = ("--dataset", "toy", "--data", tmp_path, "--results", results)
+    words = ("--user", "u5", "--item", "i7", "--output", tmp_path / "x.png")
+    outcome = bench("tailor", *place, *words)
+    assert outcome.code == 2
+    assert outcome.err.startswith("error: toy: the image of item i7 cannot be decoded (")
+    assert outcome.err.count("\n") == 1
+    assert not (tmp_path / "x.png").exists()
 
 
 def test_without_a_generator_the_command_that_trains_one(

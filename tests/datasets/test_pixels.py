@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from bench.datasets.dataset import Dataset, Images
-from bench.datasets.pixels import decoded
+from bench.datasets.pixels import decoded, whole_image
 from bench.errors import BenchError
 
 
@@ -46,3 +46,13 @@ def test_a_corrupt_image_is_named(toy_dataset: Dataset) -> None:
     assert decoded(training, np.array([40]), 8).shape == (1, 8, 8, 3)
     with pytest.raises(BenchError, match="has no images"):
         decoded(replace(training, images=None), np.array([0]), 8)
+
+
+def test_a_whole_image_or_what_is_wrong_with_it(toy_dataset: Dataset) -> None:
+    images = toy_dataset.training.images
+    assert images is not None
+    assert whole_image("toy", images, 7).tobytes() == images.decoded(7).tobytes()
+    cut_off = Images([images.encoded(0), images.encoded(1)[:200]])
+    for item_id, named in ((None, r"item 1 \(rows from 0\)"), ("i1", "item i1")):
+        with pytest.raises(BenchError, match=rf"^toy: the image of {named} cannot be decoded \("):
+            whole_image("toy", cut_off, 1, item_id=item_id)

@@ -1,4 +1,4 @@
-"""The GAN's networks: layers and parameters by hand, labels, spectral norms, evaluation mode."""
+"""The GAN's networks: layers and parameters by hand, labels, evaluation mode."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.recommender import State
-from dvbpr.gan import DeepDiscriminator, DeepGenerator
 from dvbpr.gan_presets import PRESETS, GanParams, GanSettings
-from dvbpr.gan_slim import SlimDiscriminator, SlimGenerator
 from dvbpr.gan_start import start_discriminator, start_generator
 from dvbpr.weights import network_state
 
@@ -74,21 +72,6 @@ def test_layers_of_the_authors_networks(preset: str, pixels: int, dims: int) -> 
     ]
 
 
-def test_layers_of_the_slim_networks() -> None:
-    settings = PRESETS["slim"]
-    g, d = networks(settings)
-    codes, images, categories = inputs(settings, n=2)
-    a, b, c, e = SlimGenerator.channels
-    colours = [(3, 4, 4), (b, 8, 8), (3, 8, 8), (c, 16, 16), (3, 16, 16), (e, 32, 32), (3, 32, 32)]
-    assert shapes(g, codes, categories)[0] == (a * 16,)
-    found = [shape for shape in shapes(g, codes, categories) if len(shape) == 3]
-    assert found == [*colours, (12, 32, 32)]
-    assert g(codes, categories).shape == (2, 3, 64, 64)
-    k, m, n, o = SlimDiscriminator.channels
-    convolutions = [(k, 32, 32), (m, 16, 16), (n, 8, 8), (o, 4, 4)]
-    assert shapes(d, images, categories) == [*convolutions, (N_CATEGORIES,), (1,)]
-
-
 PARAMETERS = {
     # G: linear; 4 x (256 -> 256), 256 -> 128, 128 -> 64, 64 -> 3; scales and shifts of 6 norms.
     # D: 9 -> 64, 70 -> 128, 134 -> 256, 262 -> 512 of 5 x 5; 3 norms; linear.
@@ -115,50 +98,6 @@ def test_parameter_counts(preset: str) -> None:
     counts = [sum(p.numel() for p in network.parameters()) for network in networks(PRESETS[preset])]
     assert tuple(counts) == PARAMETERS[preset]
     assert PARAMETERS["paper"] == (4_486_915, 4_485_121)
-
-
-def test_slim_parameter_counts() -> None:
-    g, d = networks(PRESETS["slim"])
-    a, b, c, e = SlimGenerator.channels
-    of_g = (64 + 6 + 1) * a * 16 + 16 * (a * b + b * c + c * e) + (9 * e * 12 + 12)
-    of_g += 2 * (64 + 6 + 1) * (a + b + c + e) + 3 * (a + b + c + e) + 4 * 3
-    assert sum(p.numel() for p in g.parameters()) == of_g
-    k, m, n, o = SlimDiscriminator.channels
-    of_d = 16 * (3 * k + k * m + m * n + n * o) + (k + m + n + o) + (1 + 6) * o * 16 + 1
-    assert sum(p.numel() for p in d.parameters()) == of_d
-
-
-@pytest.mark.parametrize("architecture", ["deep", "slim"])
-def test_starts_come_from_the_given_generator_alone(architecture: str) -> None:
-    settings = small(architecture)
-    torch.manual_seed(0)
-    before = torch.get_rng_state()
-    first = [network_state(network) for network in networks(settings)]
-    assert torch.equal(torch.get_rng_state(), before)
-    torch.manual_seed(99)
-    again = [network_state(network) for network in networks(settings)]
-    other = [network_state(network) for network in networks(settings, seed=7)]
-    for one, two, three in zip(first, again, other, strict=True):
-        assert all(np.array_equal(one[name], two[name]) for name in one)
-        assert not all(np.array_equal(one[name], three[name]) for name in one)
-        assert all(np.isfinite(value).all() for value in one.values())
-
-
-def test_starts_are_the_authors() -> None:
-    """N(0, 0.02²), D's kernels cut off at two deviations; biases 0; norms do nothing."""
-    g, d = (network_state(network) for network in networks(PRESETS["release"]))
-    for name, value in (g | {f"d.{k}": v for k, v in d.items()}).items():
-        if value.size < 1000 and "weight" not in name and "running" not in name:
-            assert not value.any(), name
-        elif "convolutions" in name and name.endswith("weight") and name.startswith("d."):
-            assert 0.03 < np.abs(value).max() <= 0.04
-            # Of a normal cut off at two deviations 0.7737 of the variance is left.
-            assert np.var(value) == pytest.approx(0.7737 * 0.02**2, rel=0.05), name
-        elif value.ndim > 1 and value.size > 1000:
-            assert np.std(value) == pytest.approx(0.02, rel=0.05), name
-            assert np.abs(value).max() > 0.04
-        elif "norms" in name and name.endswith(("weight", "running_var")):
-            assert (value == 1).all()
 
 
 @pytest.mark.parametrize("network", ["deep generator", "deep discriminator", "slim generator"])
@@ -200,56 +139,3 @@ def test_evaluation_knows_no_neighbours(architecture: str) -> None:
         assert all(np.array_equal(before[name], after[name]) for name in before)
     g, _ = networks(settings)
     assert float(g(codes * 50, categories).detach().abs().max()) <= 1.0
-
-
-def test_the_slim_discriminator_is_spectrally_normalised() -> None:
-    """After some passes in training the weights it uses have 1 as largest singular value."""
-    settings = small("slim")
-    d = networks(settings)[1]
-    _, images, categories = inputs(settings)
-    with torch.no_grad():
-        for p in d.parameters():
-            if p.ndim > 1:
-                p.mul_(7.0)
-        for _ in range(200):
-            d(images, categories)
-        first = d.convolutions[0]
-        singular = np.linalg.svd(first.weight.flatten(1).numpy(), compute_uv=False)
-        expected = torch.nn.functional.conv2d(
-            images, first.weight / float(singular[0]), first.bias, stride=2, padding=1
-        )
-        got = d.eval().convolutions[0](images)
-    assert singular[0] != pytest.approx(1.0, abs=0.1)
-    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
-
-
-def test_the_slim_discriminators_gradient_is_its_functions() -> None:
-    """The norm a weight is divided by is part of the function: differences agree."""
-    settings = small("slim")
-    d = networks(settings)[1].double()
-    _, images, categories = inputs(settings)
-    d.eval()  # the singular vectors stay where they are
-    weight = d.convolutions[1].weight
-
-    def value() -> Tensor:
-        total: Tensor = d(images.double(), categories).square().sum()
-        return total
-
-    (gradient,) = torch.autograd.grad(value(), weight)
-    step = 1e-6
-    for place in ((0, 0, 0, 0), (3, 2, 1, 2), (5, 7, 3, 1)):
-        with torch.no_grad():
-            before = float(weight[place])
-            weight[place] = before + step
-            above = float(value())
-            weight[place] = before - step
-            below = float(value())
-            weight[place] = before
-        assert float(gradient[place]) == pytest.approx((above - below) / (2 * step), rel=1e-3)
-
-
-def test_the_classes_are_what_the_settings_name() -> None:
-    assert isinstance(networks(small("deep"))[0], DeepGenerator)
-    assert isinstance(networks(small("deep"))[1], DeepDiscriminator)
-    assert isinstance(networks(small("slim"))[0], SlimGenerator)
-    assert isinstance(networks(small("slim"))[1], SlimDiscriminator)

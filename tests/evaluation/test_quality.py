@@ -1,4 +1,3 @@
-import dataclasses
 import json
 
 import numpy as np
@@ -6,8 +5,7 @@ import pytest
 
 from bench.errors import BenchError
 from bench.evaluation.image import inception_score
-from bench.evaluation.image_distance import frechet_distance, kernel_distance
-from bench.evaluation.quality import judged_distances, judged_quality
+from bench.evaluation.quality import judged_quality
 from bench.judge import JudgeFacts, Judgement
 
 FACTS = JudgeFacts(
@@ -52,39 +50,6 @@ def test_a_score_carries_all_that_is_printed_with_it(rng: np.random.Generator) -
     assert content["judge"]["weights_sha256"] == FACTS.weights_sha256
 
 
-def test_scores_of_other_judges_or_sizes_do_not_compare(rng: np.random.Generator) -> None:
-    quality = judged_quality(judgement(rng, 40), FACTS)
-    assert quality.compares_with(judged_quality(judgement(rng, 40), FACTS))
-    assert not quality.compares_with(judged_quality(judgement(rng, 41), FACTS))
-    assert not quality.compares_with(judged_quality(judgement(rng, 40), FACTS, splits=5))
-    other = dataclasses.replace(FACTS, weights_sha256="0" * 64)
-    assert not quality.compares_with(judged_quality(judgement(rng, 40), other))
+def test_fewer_images_than_splits(rng: np.random.Generator) -> None:
     with pytest.raises(BenchError, match="5 images cannot be scored in 10 splits"):
         judged_quality(judgement(rng, 5), FACTS)
-
-
-def test_distances_carry_all_that_is_printed_with_them(rng: np.random.Generator) -> None:
-    judged, real = judgement(rng, 30), judgement(rng, 50)
-    found = judged_distances(
-        judged, real, FACTS, rng=np.random.default_rng(4), n_subsets=7, subset_size=40
-    )
-    assert found.frechet == frechet_distance(judged.features, real.features)
-    # The smaller side has 30 images.
-    expected = kernel_distance(
-        judged.features,
-        real.features,
-        rng=np.random.default_rng(4),
-        n_subsets=7,
-        subset_size=30,
-    )
-    assert found.kernel == expected
-    text = str(found)
-    assert text.startswith("classifier Fréchet distance ")
-    assert "(30 images against 50, 2 features), classifier kernel distance " in text
-    assert "(7 subsets of 30); slim trained" in text
-    content = json.loads(json.dumps(found.to_json()))
-    assert content["frechet"]["value"] == pytest.approx(found.frechet.value)
-    assert content["kernel"]["subset_size"] == 30
-    assert content["judge"]["network"] == FACTS.network
-    with pytest.raises(BenchError, match="2 images at least, got 1"):
-        judged_distances(judgement(rng, 1), real, FACTS, rng=rng)

@@ -41,7 +41,7 @@ def test_four_sources_with_standard_deviations_and_the_improvement(tmp_path: Pat
         "Quality inception",
         "Diversity",
         "Fréchet classifier",
-        "Kernel x 1000 classifier",
+        "Kernel classifier",
         "Category",
     ]
     assert cells(table, 0)[:4] == ["Photos", "X_c", "-0.5000 ±3.8", "1.1000 ±0.36"]
@@ -53,7 +53,7 @@ def test_four_sources_with_standard_deviations_and_the_improvement(tmp_path: Pat
         DASH,
         "0.5600 ±0.095",
         "40",
-        "4",
+        "0.004",
         "94.0%",
     ]
     assert cells(table, 4)[1:6] == ["δ\u0302(u, c) vs. δ(u, c)", "+25.0%", "+7.7%", "", "-1.8%"]
@@ -183,6 +183,13 @@ def test_the_foot_says_how_numbers_were_made(tmp_path: Path) -> None:
         assert words in foot, words
     assert "Intervals" not in foot
     assert "Intervals" in "\n".join(made(tmp_path, ci=True).foot)
+
+
+def test_the_foot_says_what_is_not_the_papers(tmp_path: Path) -> None:
+    add_designs(tmp_path, judged_by(), starts=16, steps=25, eta=10.0)
+    foot = "\n".join(made(tmp_path).foot)
+    assert "3 of 16 starts, drawn by eq. 11, 25 steps of Adam with 0.05, eta 10; seed 0" in foot
+    assert "(the paper: 1,000 trials, 64 starts, 50 steps, eta 1)" in foot
 
 
 def test_the_newest_is_shown_and_another_can_be_chosen(tmp_path: Path) -> None:

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.datasets.dataset import Dataset
-from bench.datasets.pixels import decoded
-from bench.errors import BenchError
+from bench.datasets.pixels import decoded, whole_image
 from bench.evaluation.nearest import RealImages, nearest_images
 from bench.evaluation.retrieval import retrieve
 from bench.experiment.generation.options import ETAS, GenerationOptions
@@ -96,6 +95,7 @@ def make_parts(
     """
     assert options.trials is not None
     assert options.eta_trials is not None
+    assert options.eta is not None
     trials = draw_trials(dataset, trials=options.trials, top=options.top, seed=seed)
     if len(trials) < options.trials:
         _log.info(
@@ -295,14 +295,8 @@ class _Work:
     def _photograph(self, item: int) -> npt.NDArray[np.uint8]:
         images = self.dataset.training.images
         assert images is not None
-        try:
-            return np.array(images.decoded(item))
-        except Exception as error:  # Pillow's decoders raise what they please
-            flaw = " ".join(str(error).split()) or type(error).__name__
-            raise BenchError(
-                f"{self.dataset.name}: the image of item {self.dataset.item_ids[item]} cannot be "
-                f"decoded ({flaw})"
-            ) from error
+        named = str(self.dataset.item_ids[item])
+        return np.array(whole_image(self.dataset.name, images, item, item_id=named))
 
     def _real_images(self) -> Iterator[RealImages]:
         n_items = self.dataset.n_items

@@ -22,6 +22,9 @@ from bench.rng import child_generator
 
 __all__ = ["Measures", "Returned", "measure", "returned_by"]
 
+_FEWEST_PER_SPLIT = 20
+"""Images: with a handful, the mean of their probabilities is not that of the source."""
+
 _KID_SUBSET = 1000
 _PERCENTILES = (0, 5, 25, 50, 75, 95, 100)
 
@@ -93,7 +96,7 @@ def measure(
     parts
         As `bench.experiment.generation.make.make_parts` gives them.
     options
-        Those they were made with.
+        Those they were made with, settled.
     decode
         Items of any shape to their images at the generator's size, which all sources are judged in.
     judge
@@ -168,10 +171,10 @@ def _standard_error(values: npt.NDArray[np.float64]) -> float:
 
 
 def _quality(judgement: Judgement, judge: ImageJudge, splits: int) -> dict[str, Any]:
-    """Score the images; fewer splits where there are fewer images."""
-    quality = judged_quality(
-        judgement, judge.facts(), splits=min(splits, len(judgement.probabilities))
-    )
+    """Score the images; in fewer splits where each would have so few that the score says little."""
+    n_images = len(judgement.probabilities)
+    splits = min(splits, max(1, n_images // _FEWEST_PER_SPLIT))
+    quality = judged_quality(judgement, judge.facts(), splits=splits)
     found = dict(quality.to_json())
     del found["judge"]  # said once, for all sources
     return found
@@ -231,6 +234,7 @@ def _etas(
     others = [eta for eta in ETAS if eta_part(eta) in parts]
     if not others:
         return ()
+    assert options.eta is not None
     n = len(parts[eta_part(others[0])]["scores"])
 
     def point(eta: float | None, mine: Returned, judgement: Judgement) -> dict[str, Any]:

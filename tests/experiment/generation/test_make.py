@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy_generation import PIXELS, looks
+from toy_generation import PIXELS, SMALL, looks
 
-from bench.datasets.dataset import Dataset
+from bench.datasets.dataset import Dataset, Images
 from bench.datasets.pixels import decoded
+from bench.errors import BenchError
 from bench.experiment.generation.make import Makers, make_parts
 from bench.experiment.generation.options import GenerationOptions
 from bench.experiment.generation.parts import Arrays, Parts
@@ -143,6 +144,23 @@ def test_two_items_for_three_users_each(make: Make, toy_dataset: Dataset) -> Non
     assert tailored["steps"].tolist() == [0, 10, 20, 40, 50]
     for start in (0, 3):
         assert len(set(tailored["users"][start : start + 3].tolist())) == 3
+
+
+def test_a_corrupt_prototype_is_told_with_its_item(
+    make: Make, makers: Makers, toy_dataset: Dataset, tmp_path: Path
+) -> None:
+    """The other parts lie stored; the broken image is only asked for in its own size."""
+    item = int(make()["tailored"]["items"][0])
+    images = toy_dataset.training.images
+    assert images is not None
+    encoded = [images.encoded(k) for k in range(toy_dataset.n_items)]
+    encoded[item] = encoded[item][:200]
+    broken = replace(toy_dataset, training=replace(toy_dataset.training, images=Images(encoded)))
+    parts = Parts(tmp_path / "parts")
+    (parts.folder / "tailored.npz").unlink()
+    with pytest.raises(BenchError, match=f"^toy: the image of item i{item} cannot be decoded"):
+        make_parts(broken, makers, SMALL.settled("cpu"), parts, seed=3, device="cpu", threads=1)
+    assert not (parts.folder / "tailored.npz").exists()
 
 
 def test_interrupted_and_resumed_it_gives_the_same_and_asks_nothing_twice(

@@ -15,12 +15,14 @@ def test_the_papers_numbers_on_a_gpu_and_fewer_on_a_cpu() -> None:
     assert slim.starts is not None
     assert slim.trials < 1000
     assert slim.starts < 64
+    assert (slim.steps, slim.eta) == (50, 3.0)
     assert slim.settled("cuda") is slim
 
 
 def test_what_is_given_stays_and_figure_3_has_no_more_trials_than_there_are() -> None:
     given = GenerationOptions(trials=7, starts=5).settled("cpu")
     assert (given.trials, given.eta_trials, given.starts) == (7, 7, 5)
+    assert GenerationOptions(eta=0.0).settled("cpu").eta == 0.0
     assert GenerationOptions(trials=7, eta_trials=2).settled("cpu").eta_trials == 2
     assert GenerationOptions(eta_trials=0).settled("cpu").eta_trials == 0
 
