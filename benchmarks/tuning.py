@@ -113,7 +113,10 @@ def main() -> None:
     machine = describe_machine()
     versions = {name: machine["versions"][name] for name in ("joblib", "torch", "numpy")}
     print(f"{machine['cpu']}, {machine['cores']} cores, {versions}, commit {machine['git']}")
-    print(f"{options.trials} trials of VBPR, {options.epochs} epochs, one thread each; {options}")
+    print(
+        f"{options.trials} trials of VBPR, {options.epochs} epochs, one thread each; "
+        f"{options.users} users, {options.items} items"
+    )
     print("\n| turn | processes | start, s | trials, s | trials per minute | times one process |")
     print("|---:|---:|---:|---:|---:|---:|")
     ratios, found = [], []

@@ -19,7 +19,13 @@ from bench.cli.options import (
     set_option,
     split_names,
 )
-from bench.cli.tuning import Tuning, plan_tuning, tuning_options
+from bench.cli.tuning import (
+    Tuning,
+    plan_tuning,
+    refuse_options_of_tuning,
+    tuned_names,
+    tuning_options,
+)
 from bench.errors import BenchError
 from bench.evaluation.auc import TIES, Ties
 from bench.files import check_writable, remove_leftovers
@@ -195,10 +201,10 @@ def run(
         raise BenchError(f"--set {next(iter(mine))}.…: --no-generate leaves out what it is for")
     tuning: Tuning | None = None
     if tuned is None:
-        _refuse_options_of_tuning()
+        refuse_options_of_tuning()
     else:
         tuning = plan_tuning(
-            _tuned(tuned, candidates, registry),
+            tuned_names(tuned, candidates, registry),
             registry,
             parsed,
             grid=grid,
@@ -254,40 +260,6 @@ def run(
     )
     well = well and all(found.well for results in searched.values() for found in results.values())
     return max(_conclude(summaries, results), 0 if well else 1)
-
-
-def _refuse_options_of_tuning() -> None:
-    """Say that an option of the search needs --tune, rather than ignore it.
-
-    Raises
-    ------
-    BenchError
-        One of them is given.
-    """
-    context = click.get_current_context()
-    for name in ("grid", "search", "search_trials", "jobs", "backend", "scheduler"):
-        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            raise BenchError(f"--{name.replace('_', '-')} is about tuning: add --tune")
-
-
-def _tuned(text: str, candidates: "Sequence[str]", registry: "Registry") -> list[str]:
-    """Read the recommenders to tune: those named, or all of the run that have a grid.
-
-    Raises
-    ------
-    BenchError
-        One of them is not run, or none has a grid.
-    """
-    if text == "all":
-        found = [name for name in candidates if registry.recommender(name).grid]
-        if not found:
-            raise BenchError(f"--tune: nothing to tune, for {', '.join(candidates)} have no grid")
-        return found
-    for name in (names := split_names((text,))):
-        if name not in candidates:
-            registry.recommender(name)  # an unknown name gets its own message
-            raise BenchError(f"--tune {name}: {name} is not among the recommenders of this run")
-    return names
 
 
 def _open(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bench.cli.options import split_names
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
     from bench.experiment.tuning.workers import Pool, Workers
     from bench.registry import Registry
 
-__all__ = ["Tuning", "plan_tuning", "tuning_options"]
+__all__ = [
+    "Tuning",
+    "plan_tuning",
+    "refuse_options_of_tuning",
+    "tuned_names",
+    "tuning_options",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -211,6 +218,40 @@ def plan_tuning(
         data_dir=data_dir,
         results=results,
     )
+
+
+def refuse_options_of_tuning() -> None:
+    """Say that an option of the search needs --tune, rather than ignore it.
+
+    Raises
+    ------
+    BenchError
+        One of them is given.
+    """
+    context = click.get_current_context()
+    for name in ("grid", "search", "search_trials", "jobs", "backend", "scheduler"):
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise BenchError(f"--{name.replace('_', '-')} is about tuning: add --tune")
+
+
+def tuned_names(text: str, candidates: "Sequence[str]", registry: "Registry") -> list[str]:
+    """Read the recommenders to tune: those named, or all of the run that have a grid.
+
+    Raises
+    ------
+    BenchError
+        One of them is not run, or none has a grid.
+    """
+    if text == "all":
+        found = [name for name in candidates if registry.recommender(name).grid]
+        if not found:
+            raise BenchError(f"--tune: nothing to tune, for {', '.join(candidates)} have no grid")
+        return found
+    for name in (names := split_names((text,))):
+        if name not in candidates:
+            registry.recommender(name)  # an unknown name gets its own message
+            raise BenchError(f"--tune {name}: {name} is not among the recommenders of this run")
+    return names
 
 
 def _tell(name: str, dataset: str, result: "SearchResult") -> None:

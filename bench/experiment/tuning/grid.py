@@ -21,7 +21,7 @@ class Point:
     Attributes
     ----------
     values
-        Those of the grid, by name.
+        Those of the grid, by name; every point of a search has the same names.
     params
         All of them, as the recommender's `Params`.
     """
@@ -91,10 +91,13 @@ def grid_points(
             f"{recommender.name} has nothing to tune: its grid is empty; leave it out, or give a "
             "grid of your own with --grid"
         )
+    names = dict.fromkeys(name for grid in grids for name in grid if name not in fixed)
     points: dict[str, Point] = {}
     for grid in grids:
-        for values in combinations(grid, tied=tied, pinned=fixed):
-            params = build_params(recommender, fixed | values)
+        for chosen in combinations(grid, tied=tied, pinned=fixed):
+            params = build_params(recommender, fixed | chosen)
+            # All names, also those that only another grid varies.
+            values = {name: getattr(params, name) for name in names}
             points.setdefault(
                 json.dumps(values, sort_keys=True, default=repr), Point(values, params)
             )

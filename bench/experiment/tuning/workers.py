@@ -98,7 +98,7 @@ class Workers:
             if self.jobs not in (None, 1):
                 from joblib.externals.loky import get_reusable_executor
 
-                get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
+                get_reusable_executor(reuse=True).shutdown(wait=True)
 
 
 @dataclass(frozen=True)

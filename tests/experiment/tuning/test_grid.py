@@ -64,6 +64,15 @@ def test_own_grids_are_joined_and_repeats_dropped() -> None:
     own = [{"factors": (1, 2), "epochs": (4,)}, {"epochs": (4,), "factors": (2, 3)}]
     points = grid_points(vbpr, pinned={}, own=own)
     assert [p.params.factors for p in points] == [1, 2, 3]
+    own = [{"epochs": (4,)}, {"factors": (7,)}, {"factors": (10,), "epochs": (50,)}]
+    points = grid_points(vbpr, pinned={}, own=own)
+    # What a grid does not vary has its default: the last point is the second's.
+    defaults = {"epochs": 50, "factors": 10}
+    assert [p.values for p in points] == [
+        defaults | {"epochs": 4},
+        defaults | {"factors": 7},
+        defaults,
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
