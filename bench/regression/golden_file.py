@@ -13,7 +13,7 @@ __all__ = ["locate_golden", "packaged_golden", "read_golden", "write_golden"]
 def packaged_golden(dataset: str) -> Path | None:
     """Give the golden file that comes with the suite: packaged, or in a checkout's results."""
     here = Path(__file__).resolve()
-    for folder in (here.parent / "golden", here.parents[2] / "results" / "golden"):
+    for folder in (here.parent / "golden_files", here.parents[2] / "results" / "golden"):
         path = folder / f"{dataset}.json"
         if path.is_file():
             return path

@@ -154,7 +154,7 @@ def test_which_file_counts(tmp_path: Path) -> None:
     local.write_text("{}")
     assert locate_golden("synthetic_fashion", tmp_path, None) == local
     given = tmp_path / "mine.json"
-    with pytest.raises(BenchError, match=r"mine\.json: no such file; --update"):
+    with pytest.raises(BenchError, match=r"mine\.json: no such file; add --update"):
         locate_golden("synthetic_fashion", tmp_path, given)
     given.write_text("{}")
     assert locate_golden("synthetic_fashion", tmp_path, given) == given
