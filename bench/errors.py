@@ -18,6 +18,7 @@ __all__ = [
     "NonFiniteScoreError",
     "NotFittedError",
     "StorageError",
+    "did_you_mean",
     "printable",
     "unknown_name",
     "user_io_errors",
@@ -54,9 +55,14 @@ class NonFiniteScoreError(DivergedError):
 def unknown_name(kind: str, name: str, known: Iterable[str], *, see: str) -> BenchError:
     """Say that `name` is no known `kind`, with the nearest known one and how to list all."""
     names = sorted(known)
-    near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    hint = did_you_mean(name, names)
     return BenchError(f"unknown {kind} {name!r}: {hint}`{see}` shows all ({', '.join(names)})")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Ask for the known name that is nearest to `name`, a blank behind it; "" if none is near."""
+    near = difflib.get_close_matches(name.lower(), sorted(known), n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}? " if near else ""
 
 
 def printable(text: str) -> str:

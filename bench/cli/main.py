@@ -1,5 +1,6 @@
 """The `bench` command: finds the verb, turns a user's error into one line and exit code 2."""
 
+import errno
 import importlib
 import logging
 import os
@@ -7,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
@@ -178,6 +179,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(arguments: list[str] | None) -> int:
     try:
         result: Any = bench.main(args=arguments, prog_name="bench", standalone_mode=False)
+        sys.stdout.flush()
     except BenchError as error:
         return _fail(str(error))
     except click.exceptions.NoArgsIsHelpError as error:  # bare `bench`: a question, not a mistake
@@ -196,7 +198,20 @@ def _run(arguments: list[str] | None) -> int:
     except BrokenPipeError:  # the reader of stdout went away, as `| head` does
         sys.stderr.close()
         return 0
+    except OSError as error:  # stdout leads to a file on a full disk; files of our own say so
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _drop_output()
+        return _fail("cannot write the output: the disk is full; free some space")
     return result if isinstance(result, int) else 0
+
+
+def _drop_output() -> None:
+    """Let what stdout still holds go nowhere: Python writes it at its end, and fails once more."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _fail(message: str) -> int:

@@ -146,9 +146,17 @@ def plugin_option(command: _Command) -> _Command:
 
 
 def split_names(values: tuple[str, ...]) -> list[str]:
-    """Read repeated and comma-separated names, without repeats, in the order given."""
+    """Read repeated and comma-separated names, without repeats, in the order given.
+
+    Raises
+    ------
+    BenchError
+        A name is empty, as where a shell's variable is not set: that must not mean all of them.
+    """
     names = [name.strip() for value in values for name in value.split(",")]
-    return list(dict.fromkeys(name for name in names if name))
+    if "" in names:
+        raise BenchError(f"an empty name in {','.join(values)!r}; leave the option out for all")
+    return list(dict.fromkeys(names))
 
 
 def importable(registry: "Registry") -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from bench.errors import BenchError
+from bench.errors import BenchError, did_you_mean
 from bench.experiment.store import ResultStore, StoredCell
 from bench.files import atomic_write_bytes
 from bench.report.latex import to_latex
@@ -63,8 +63,8 @@ def stored_cells(results: Path, datasets: tuple[str, ...]) -> list[StoredCell]:
     for name in datasets:
         if name not in known:
             raise BenchError(
-                f"no results for data set {name!r} under {results} (there: {', '.join(known)}); "
-                f"run `bench run --dataset {name}` first"
+                f"no results for data set {name!r} under {results}: {did_you_mean(name, known)}"
+                f"there are those of {', '.join(known)}; `bench run --dataset NAME` makes more"
             )
     return [cell for cell in cells if not datasets or cell.record.key.dataset in datasets]
 

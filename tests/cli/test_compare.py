@@ -77,7 +77,9 @@ def test_bad_input(results, tmp_path):
         call("--results", results, "--base", "fn")
     with pytest.raises(BenchError, match="no results under"):
         call("--results", tmp_path / "nothing")
-    with pytest.raises(BenchError, match=r"no results for data set 'shoe' .*clothing, shoes"):
+    with pytest.raises(
+        BenchError, match=r"data set 'shoe' .*did you mean 'shoes'.*clothing, shoes"
+    ):
         call("--results", results, "--dataset", "shoe")
     with pytest.raises(BenchError, match="has factors=30"):
         call("--results", results, "--set", "vbpr.factors=30")

@@ -104,3 +104,24 @@ def test_sigterm_is_exit_code_143_and_the_handler_is_put_back(
         "terminated; what is finished is stored, the same command goes on\n"
     )
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")  # noqa: PTH110
+@pytest.mark.parametrize("words", [["list"], ["--help"], ["list", "--json"]])
+def test_output_on_a_full_disk_is_one_line_and_exit_code_2(words: list[str]) -> None:
+    call = [sys.executable, "-m", "bench.cli.main", *words]
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(call, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert (
+        done.stderr.strip().splitlines()[-1].startswith("error: cannot write the output: the disk")
+    )
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize("names", ["", "poprank,,rand", " , "])
+def test_an_empty_name_does_not_mean_all(bench: Callable[..., Any], names: str) -> None:
+    done = bench("run", "--recommenders", names)
+    assert done.code == 2
+    assert "an empty name in" in done.err

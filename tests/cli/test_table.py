@@ -90,7 +90,9 @@ def test_no_results(tmp_path):
 
 
 def test_unknown_data_set(results):
-    with pytest.raises(BenchError, match=r"no results for data set 'shoe' .*clothing, shoes"):
+    with pytest.raises(
+        BenchError, match=r"data set 'shoe' .*did you mean 'shoes'.*clothing, shoes"
+    ):
         call(3, "--results", results, "--dataset", "shoe")
 
 
