@@ -7,6 +7,7 @@ traceback.
 
 import difflib
 import errno
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ __all__ = [
     "NonFiniteScoreError",
     "NotFittedError",
     "StorageError",
+    "check_readable",
     "did_you_mean",
     "printable",
     "unknown_name",
@@ -68,6 +70,18 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def printable(text: str) -> str:
     """Make text of a file that may be hostile safe for a terminal: one line, no control codes."""
     return text if text.isprintable() else ascii(text)[1:-1]
+
+
+def check_readable(path: Path) -> None:
+    """See that a file that is there may be read, before its content is blamed.
+
+    Raises
+    ------
+    BenchError
+        It may not.
+    """
+    if path.exists() and not os.access(path, os.R_OK):
+        raise BenchError(f"{path}: permission denied; make it readable for yourself (chmod u+r)")
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.datasets.hashed_file import HashedFile
-from bench.errors import BenchError
+from bench.errors import BenchError, check_readable
 
 __all__ = [
     "WrittenFeatures",
@@ -51,6 +51,7 @@ def open_features(path: Path) -> npt.NDArray[Any]:
     """
     if not path.is_file():
         raise BenchError(f"{path}: no such file")
+    check_readable(path)
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:

@@ -19,7 +19,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from bench.datasets.preprocess import NO_TIME
-from bench.errors import BenchError
+from bench.errors import BenchError, check_readable
 
 __all__ = [
     "EncodedIds",
@@ -83,6 +83,7 @@ def read_table(path: Path, *, required: Sequence[str], optional: Sequence[str] =
     BenchError
         The file is empty, broken, not UTF-8, or lacks a required column.
     """
+    check_readable(path)
     try:
         if path.stat().st_size == 0:
             raise BenchError(f"{path} is empty; it needs the columns {', '.join(required)}")
@@ -108,6 +109,7 @@ def read_parquet_schema(path: Path) -> pa.Schema:
     BenchError
         It is no Parquet file.
     """
+    check_readable(path)
     try:
         return pq.read_schema(path)
     except (OSError, pa.ArrowException) as error:

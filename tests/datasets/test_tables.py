@@ -1,5 +1,6 @@
 import csv
 import datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from bench.datasets.feature_file import open_features
 from bench.datasets.preprocess import NO_TIME
 from bench.datasets.tables import check_ids, encode_ids, find_table, parse_times, read_table
 from bench.errors import BenchError
@@ -151,3 +153,17 @@ def test_find_table(tmp_path: Path) -> None:
     (tmp_path / "items.csv").touch()
     with pytest.raises(BenchError, match=r"both items\.csv and items\.parquet; remove one"):
         find_table(tmp_path, "items")
+
+
+@pytest.mark.parametrize("name", ["interactions.csv", "interactions.parquet", "features.npy"])
+def test_a_file_that_may_not_be_read_is_not_blamed_for_its_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"user,item\na,b\n")
+    monkeypatch.setattr("os.access", lambda *_: False)  # root may read everything
+    read = (
+        open_features if name.endswith(".npy") else partial(read_table, required=("user", "item"))
+    )
+    with pytest.raises(BenchError, match=rf"{name}: permission denied; make it readable"):
+        read(path)
