@@ -20,7 +20,9 @@ __all__ = [
     "NotFittedError",
     "StorageError",
     "check_readable",
+    "described",
     "did_you_mean",
+    "one_line",
     "printable",
     "unknown_name",
     "user_io_errors",
@@ -82,6 +84,19 @@ def check_readable(path: Path) -> None:
     """
     if path.exists() and not os.access(path, os.R_OK):
         raise BenchError(f"{path}: permission denied; make it readable for yourself (chmod u+r)")
+
+
+def one_line(error: BaseException) -> str:
+    """Give what an error says, its lines joined to one."""
+    return " ".join(str(error).split())
+
+
+def described(error: BaseException) -> str:
+    """Give what an error says on one line; where it is none of ours, with its type before it."""
+    text = one_line(error)
+    if isinstance(error, BenchError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 @contextmanager

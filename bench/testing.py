@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.datasets.dataset import FeatureInfo, Images, Interactions, TrainingSet
-from bench.errors import HeldOutError
+from bench.errors import HeldOutError, one_line
 from bench.files import sha256_of_arrays
 from bench.recommender import FactorRecommender, Recommender, Runtime, State
 
@@ -163,7 +163,7 @@ def _run_check(
     except Exception as error:  # the model under test may raise anything
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(place.filename).name}:{place.lineno}"
-        text = " ".join(str(error).split())
+        text = one_line(error)
         return CheckResult(check.name, False, f"{type(error).__name__} at {where}: {text}")
     return CheckResult(check.name, True, detail)
 

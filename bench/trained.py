@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.errors import one_line
 from bench.files import atomic_folder, one_at_a_time
 
 __all__ = ["Trained", "recall_or_train"]
@@ -90,7 +91,7 @@ def _stored(folder: Path, what: str) -> Trained | None:
         with np.load(io.BytesIO(whole), allow_pickle=False) as stored:
             return Trained(dict(stored.items()), content["report"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        _log.warning("%s: %s; training %s again", folder, " ".join(str(error).split()), what)
+        _log.warning("%s: %s; training %s again", folder, one_line(error), what)
         return None
 
 

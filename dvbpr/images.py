@@ -26,7 +26,7 @@ from bench.datasets.dataset import Images, TrainingSet
 from bench.datasets.pixels import decode_into
 from bench.datasets.resizing import resized
 from bench.device import available_threads
-from bench.errors import BenchError, StorageError, user_io_errors
+from bench.errors import BenchError, StorageError, one_line, user_io_errors
 from bench.files import atomic_file, atomic_write_json, one_at_a_time
 from bench.progress import Progress
 from dvbpr.device_images import DeviceImages, normalise
@@ -230,7 +230,7 @@ def _valid(
             _log.info("%s: left by a run that was cut off; decoding the images again", path)
         return None
     except (OSError, ValueError, EOFError) as error:
-        flaw = " ".join(str(error).split())
+        flaw = one_line(error)
     else:
         if flaw := _difference(path, array, stored, key, threads):
             pass

@@ -1,16 +1,17 @@
 """`bench audit`: one fitted model under every definition of AUC, and where it meets cold items."""
 
 from pathlib import Path
-from typing import get_args
 
 import click
 
 from bench.cli.options import (
     data_option,
+    device_option,
     plugin_option,
     results_option,
     set_option,
     split_names,
+    ties_option,
 )
 from bench.cli.rendering import format_option, in_one
 from bench.evaluation.auc import Ties
@@ -36,12 +37,8 @@ __all__ = ["audit"]
     type=click.Path(path_type=Path, dir_okay=False),
     help="Draw AUC against training count as well: a PNG or PDF file.",
 )
-@click.option(
-    "--ties",
-    type=click.Choice(list(get_args(Ties))),
-    default="strict",
-    show_default=True,
-    help="AUC against training count: what a tie with the test item earns, nothing or one half.",
+@ties_option(
+    "AUC against training count: what a tie with the test item earns, nothing or one half."
 )
 @click.option(
     "--samples",
@@ -52,7 +49,7 @@ __all__ = ["audit"]
 )
 @click.option("--draws", type=int, default=10, show_default=True, help="How often they are drawn.")
 @click.option("--k", type=int, default=10, show_default=True, help="Cut-off of AUC@k.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@device_option
 @plugin_option
 @results_option
 @data_option

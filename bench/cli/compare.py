@@ -1,12 +1,21 @@
 """`bench compare`: paired intervals and tests between stored recommenders."""
 
 from pathlib import Path
-from typing import get_args
 
 import click
 
-from bench.cli.options import results_option, set_option
-from bench.cli.rendering import format_option, output_option, stored_cells, write_table
+from bench.cli.options import (
+    results_option,
+    set_option,
+    ties_option,
+)
+from bench.cli.rendering import (
+    format_option,
+    output_option,
+    stored_cells,
+    stored_datasets_option,
+    write_table,
+)
 from bench.evaluation.auc import Ties
 from bench.experiment.plan import parse_settings
 from bench.report.aggregate import METRICS
@@ -16,21 +25,13 @@ __all__ = ["compare"]
 
 
 @click.command("compare")
-@click.option(
-    "--dataset", "datasets", multiple=True, help="Only this data set; may be given several times."
-)
+@stored_datasets_option
 @click.option(
     "--base",
     metavar="NAME",
     help="Compare each recommender with this one.  [default: every pair]",
 )
-@click.option(
-    "--ties",
-    type=click.Choice(list(get_args(Ties))),
-    default="strict",
-    show_default=True,
-    help="What a tie with the test item earns, nothing or one half.",
-)
+@ties_option("What a tie with the test item earns, nothing or one half.")
 @click.option(
     "--metric",
     type=click.Choice(list(METRICS)),

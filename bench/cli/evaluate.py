@@ -1,11 +1,15 @@
 """`bench evaluate`: the numbers of bundles, recomputed without training."""
 
 from pathlib import Path
-from typing import get_args
 
 import click
 
-from bench.cli.options import data_option, plugin_option
+from bench.cli.options import (
+    data_option,
+    device_option,
+    plugin_option,
+    ties_option,
+)
 from bench.cli.rendering import format_option, in_one
 from bench.evaluation.auc import Ties
 from bench.evaluation.ranking import ranking_metrics
@@ -34,15 +38,9 @@ __all__ = ["evaluate"]
     show_default=True,
     help="What two bundles are compared by.",
 )
-@click.option(
-    "--ties",
-    type=click.Choice(list(get_args(Ties))),
-    default="strict",
-    show_default=True,
-    help="What a tie with the test item earns there, nothing or one half.",
-)
+@ties_option("What a tie with the test item earns there, nothing or one half.")
 @format_option
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@device_option
 @plugin_option
 @data_option
 def evaluate(

@@ -4,7 +4,12 @@ from pathlib import Path
 
 import click
 
-from bench.cli.options import data_option, plugin_option, results_option
+from bench.cli.options import (
+    data_option,
+    device_option,
+    plugin_option,
+    results_option,
+)
 
 __all__ = ["export"]
 
@@ -25,7 +30,7 @@ __all__ = ["export"]
     help="User and item factors in half precision, or where the test items stand; auto: factors "
     "if the model has them.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@device_option
 @plugin_option
 @results_option
 @data_option

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.options import data_option, plugin_option, results_option
+from bench.cli.options import (
+    data_option,
+    device_option,
+    plugin_option,
+    results_option,
+)
 from bench.errors import BenchError, unknown_name
 
 if TYPE_CHECKING:
@@ -56,7 +61,7 @@ _log = logging.getLogger(__name__)
     type=click.IntRange(min=0),
     help="Seed of the classifier, or of the cell.  [default: 0, or the newest cell]",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@device_option
 @click.option(
     "--threads", type=click.IntRange(min=1), default=None, help="Threads.  [default: all]"
 )

@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli.options import data_option, plugin_option, results_option, set_option
+from bench.cli.options import (
+    data_option,
+    device_option,
+    plugin_option,
+    results_option,
+    set_option,
+)
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
@@ -26,7 +32,7 @@ def generate() -> None:
 @click.option("--generator", default="lsgan", show_default=True, help="Which generator.")
 @set_option("Hyper-parameter, for example lsgan.preset=slim; repeatable.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Root seed.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@device_option
 @click.option("--threads", type=click.IntRange(min=1), help="Threads.  [default: all]")
 @click.option(
     "--checkpoint-seconds",
@@ -114,7 +120,7 @@ def train(
 )
 @click.option("--generator", default="lsgan", show_default=True, help="Which generator.")
 @click.option("--fit-seed", type=int, help="Only a training of this seed.  [default: the newest]")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@device_option
 @click.option("--threads", type=click.IntRange(min=1), help="Threads.  [default: all]")
 @plugin_option
 @results_option

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 __all__ = [
     "archive_options",
     "data_option",
+    "deterministic_option",
+    "device_option",
+    "fitted_datasets_option",
     "importable",
     "inception_option",
     "json_option",
@@ -24,6 +27,8 @@ __all__ = [
     "seeds_of",
     "set_option",
     "split_names",
+    "stopping_options",
+    "ties_option",
 ]
 
 _log = logging.getLogger(__name__)
@@ -56,6 +61,60 @@ def data_option(command: _Command) -> _Command:
 def json_option(command: _Command) -> _Command:
     """Add `--json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def device_option(command: _Command) -> _Command:
+    """Add `--device NAME`."""
+    return click.option(
+        "--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."
+    )(command)
+
+
+def fitted_datasets_option(command: _Command) -> _Command:
+    """Add `--dataset NAME`, repeatable, of verbs that fit; `split_names` reads it."""
+    return click.option(
+        "--dataset",
+        "datasets",
+        multiple=True,
+        metavar="NAME",
+        help="Data set; repeatable or comma-separated.  [default: synthetic_fashion]",
+    )(command)
+
+
+def deterministic_option(command: _Command) -> _Command:
+    """Add `--deterministic` and its contrary."""
+    return click.option(
+        "--deterministic/--no-deterministic",
+        default=True,
+        show_default=True,
+        help="One thread for libraries whose threads race: same seed, same numbers.",
+    )(command)
+
+
+def stopping_options(command: _Command) -> _Command:
+    """Add `--patience VALIDATIONS` and `--validate-every EPOCHS`."""
+    command = click.option(
+        "--validate-every",
+        type=int,
+        metavar="EPOCHS",
+        help="Epochs between validations.  [default: a fiftieth of the epochs]",
+    )(command)
+    return click.option(
+        "--patience",
+        type=int,
+        metavar="VALIDATIONS",
+        help="Validations without a new best before a fit stops; 0 never stops.  "
+        "[default: half of those of a full fit, at least 10]",
+    )(command)
+
+
+def ties_option(help_text: str) -> Callable[[_Command], _Command]:
+    """Add `--ties RULE`; `help_text` says what it rules here."""
+    from bench.evaluation.auc import TIES  # NumPy with it, which not every verb needs
+
+    return click.option(
+        "--ties", type=click.Choice(TIES), default="strict", show_default=True, help=help_text
+    )
 
 
 def inception_option(command: _Command) -> _Command:

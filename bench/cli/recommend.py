@@ -4,7 +4,13 @@ from pathlib import Path
 
 import click
 
-from bench.cli.options import data_option, plugin_option, results_option, split_names
+from bench.cli.options import (
+    data_option,
+    device_option,
+    plugin_option,
+    results_option,
+    split_names,
+)
 
 __all__ = ["recommend"]
 
@@ -34,7 +40,7 @@ __all__ = ["recommend"]
     show_default=True,
     help="Side of a product in the picture.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@device_option
 @plugin_option
 @results_option
 @data_option

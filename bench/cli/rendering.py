@@ -14,7 +14,14 @@ from bench.report.latex import to_latex
 from bench.report.layout import Table, joined
 from bench.report.text import to_csv, to_json, to_markdown, to_text
 
-__all__ = ["format_option", "in_one", "output_option", "stored_cells", "write_table"]
+__all__ = [
+    "format_option",
+    "in_one",
+    "output_option",
+    "stored_cells",
+    "stored_datasets_option",
+    "write_table",
+]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -45,6 +52,16 @@ def output_option(command: _Command) -> _Command:
         "--output",
         type=click.Path(path_type=Path, dir_okay=False),
         help="Write to this file instead of the terminal.",
+    )(command)
+
+
+def stored_datasets_option(command: _Command) -> _Command:
+    """Add `--dataset NAME`, repeatable, of verbs that show what is stored."""
+    return click.option(
+        "--dataset",
+        "datasets",
+        multiple=True,
+        help="Only this data set; may be given several times.",
     )(command)
 
 

@@ -11,6 +11,9 @@ import click
 from bench.cli.generating import DESIGN, Generating, generating_options, plan_generating
 from bench.cli.options import (
     data_option,
+    deterministic_option,
+    device_option,
+    fitted_datasets_option,
     importable,
     plugin_option,
     results_option,
@@ -18,6 +21,8 @@ from bench.cli.options import (
     seeds_of,
     set_option,
     split_names,
+    stopping_options,
+    ties_option,
 )
 from bench.cli.tuning import (
     Tuning,
@@ -27,7 +32,7 @@ from bench.cli.tuning import (
     tuning_options,
 )
 from bench.errors import BenchError
-from bench.evaluation.auc import TIES, Ties
+from bench.evaluation.auc import Ties
 from bench.files import check_writable, remove_leftovers
 
 if TYPE_CHECKING:
@@ -43,13 +48,7 @@ _log = logging.getLogger(__name__)
 
 
 @click.command()
-@click.option(
-    "--dataset",
-    "datasets",
-    multiple=True,
-    metavar="NAME",
-    help="Data set; repeatable or comma-separated.  [default: synthetic_fashion]",
-)
+@fitted_datasets_option
 @click.option(
     "--recommenders",
     multiple=True,
@@ -57,30 +56,11 @@ _log = logging.getLogger(__name__)
     help="Recommenders, comma-separated.  [default: all that can run]",
 )
 @seed_options
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@device_option
 @click.option("--threads", type=int, default=None, help="Processor threads.  [default: all]")
-@click.option(
-    "--deterministic/--no-deterministic",
-    default=True,
-    show_default=True,
-    help="One thread for libraries whose threads race: same seed, same numbers.",
-)
+@deterministic_option
 @set_option("Hyper-parameter, for example vbpr.factors=20; repeatable.")
-@click.option(
-    "--patience",
-    type=int,
-    default=None,
-    metavar="VALIDATIONS",
-    help="Validations without a new best before a fit stops; 0 never stops.  "
-    "[default: half of those of a full fit, at least 10]",
-)
-@click.option(
-    "--validate-every",
-    type=int,
-    default=None,
-    metavar="EPOCHS",
-    help="Epochs between validations.  [default: a fiftieth of the epochs]",
-)
+@stopping_options
 @click.option(
     "--sampled",
     type=int,
@@ -93,13 +73,7 @@ _log = logging.getLogger(__name__)
     is_flag=True,
     help="Evaluate without users whose validation or test item is one of their training items.",
 )
-@click.option(
-    "--ties",
-    type=click.Choice(TIES),
-    default="strict",
-    show_default=True,
-    help="Tie rule of the printed Table III; both are stored.",
-)
+@ties_option("Tie rule of the printed Table III; both are stored.")
 @click.option("--ci", is_flag=True, help="Print 95% bootstrap intervals.")
 @click.option(
     "--checkpoint-seconds",

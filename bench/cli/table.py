@@ -1,13 +1,22 @@
 """`bench table`: Tables II to IV from stored results."""
 
 from pathlib import Path
-from typing import get_args
 
 import click
 from tabulate import tabulate
 
-from bench.cli.options import results_option, set_option
-from bench.cli.rendering import format_option, output_option, stored_cells, write_table
+from bench.cli.options import (
+    results_option,
+    set_option,
+    ties_option,
+)
+from bench.cli.rendering import (
+    format_option,
+    output_option,
+    stored_cells,
+    stored_datasets_option,
+    write_table,
+)
 from bench.errors import BenchError
 from bench.evaluation.auc import Ties
 from bench.experiment.generation.store import GenerationStore
@@ -26,16 +35,8 @@ __all__ = ["stored_designs", "table"]
 @click.command("table")
 @click.argument("number", type=click.Choice(["2", "3", "4"]))
 @format_option
-@click.option(
-    "--dataset", "datasets", multiple=True, help="Only this data set; may be given several times."
-)
-@click.option(
-    "--ties",
-    type=click.Choice(list(get_args(Ties))),
-    default="strict",
-    show_default=True,
-    help="Table 3: what a tie with the test item earns, nothing or one half.",
-)
+@stored_datasets_option
+@ties_option("Table 3: what a tie with the test item earns, nothing or one half.")
 @click.option(
     "--ci",
     is_flag=True,

@@ -10,12 +10,16 @@ import click
 
 from bench.cli.options import (
     data_option,
+    deterministic_option,
+    device_option,
+    fitted_datasets_option,
     importable,
     json_option,
     plugin_option,
     results_option,
     set_option,
     split_names,
+    stopping_options,
 )
 from bench.cli.tuning import plan_tuning, tuning_options
 from bench.errors import BenchError
@@ -31,13 +35,7 @@ _log = logging.getLogger(__name__)
 
 
 @click.command()
-@click.option(
-    "--dataset",
-    "datasets",
-    multiple=True,
-    metavar="NAME",
-    help="Data set; repeatable or comma-separated.  [default: synthetic_fashion]",
-)
+@fitted_datasets_option
 @click.option(
     "--recommenders",
     multiple=True,
@@ -52,28 +50,11 @@ _log = logging.getLogger(__name__)
     show_default=True,
     help="Of every fit, and of what random search draws.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@device_option
 @click.option("--threads", type=int, help="Processor threads of each trial.  [default: 1]")
-@click.option(
-    "--deterministic/--no-deterministic",
-    default=True,
-    show_default=True,
-    help="One thread for libraries whose threads race: same seed, same numbers.",
-)
+@deterministic_option
 @set_option("Pin a hyper-parameter, for example vbpr.epochs=20: it is not searched; repeatable.")
-@click.option(
-    "--patience",
-    type=int,
-    metavar="VALIDATIONS",
-    help="Validations without a new best before a fit stops; 0 never stops.  "
-    "[default: half of those of a full fit, at least 10]",
-)
-@click.option(
-    "--validate-every",
-    type=int,
-    metavar="EPOCHS",
-    help="Epochs between validations.  [default: a fiftieth of the epochs]",
-)
+@stopping_options
 @click.option(
     "--drop-repeats",
     is_flag=True,

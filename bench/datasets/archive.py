@@ -25,7 +25,7 @@ from bench.datasets.archive_parts import (
 from bench.datasets.pickle_file import PickleFile
 from bench.datasets.pickle_numpy import PickledArray
 from bench.datasets.pickle_stream import read_pickle
-from bench.errors import BenchError
+from bench.errors import BenchError, one_line
 
 __all__ = ["Archive", "read_archive"]
 
@@ -172,7 +172,7 @@ def _read_header(file: PickleFile) -> int:
             shape, _, dtype = read(handle)
         # The header is a Python literal of anybody's making; its parsers raise what they please.
         except Exception as error:
-            reason = ascii(" ".join(str(error).split()))[1:-1][:120]
+            reason = ascii(one_line(error))[1:-1][:120]
             raise BenchError(f"{path}: a broken .npy header ({reason}); {_AGAIN}") from None
         position = handle.tell()
     if dtype != np.dtype(object):

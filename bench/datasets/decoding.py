@@ -11,6 +11,7 @@ from PIL import Image
 from bench.datasets.batches import batches_of
 from bench.datasets.jpeg import mode_of_sound_jpeg
 from bench.device import available_threads
+from bench.errors import one_line
 
 __all__ = ["Decoded", "decode_all", "flaw_of", "try_to_decode"]
 
@@ -67,7 +68,7 @@ def try_to_decode(content: bytes) -> Decoded:
 
 def flaw_of(error: Exception) -> str:
     """Say on one line what Pillow found wrong with an image."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = one_line(error) or type(error).__name__
     # It goes on to name the buffer's address.
     return "no image format that is known" if "cannot identify" in text else text
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.datasets.hashed_file import HashedFile
-from bench.errors import BenchError, check_readable
+from bench.errors import BenchError, check_readable, one_line
 
 __all__ = [
     "WrittenFeatures",
@@ -62,7 +62,7 @@ def open_features(path: Path) -> npt.NDArray[Any]:
                 "save a float32 matrix with numpy.save"
             ) from None
         raise BenchError(
-            f"{path}: cannot be read as .npy ({' '.join(str(error).split())}); "
+            f"{path}: cannot be read as .npy ({one_line(error)}); "
             "it may be truncated, save it again with numpy.save"
         ) from None
     if isinstance(array, np.lib.npyio.NpzFile):  # numpy.load opens these archives as well

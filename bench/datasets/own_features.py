@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from bench.datasets.feature_file import check_not_all_zero, first_non_finite, open_features
 from bench.datasets.tables import check_ids, check_unique, read_parquet_schema, read_table
-from bench.errors import BenchError
+from bench.errors import BenchError, one_line
 
 __all__ = ["read_features"]
 
@@ -115,9 +115,7 @@ def _from_parquet(path: Path, item_ids: Sequence[str], allowed: set[str]) -> npt
             features[here[here >= 0]] = block[here >= 0]
             start += len(block)
     except (OSError, pa.ArrowException) as error:
-        raise BenchError(
-            f"{path} cannot be read ({' '.join(str(error).split())}); export it again"
-        ) from None
+        raise BenchError(f"{path} cannot be read ({one_line(error)}); export it again") from None
     if features is None or not features.shape[1]:
         raise BenchError(f"{path}: the features are empty; give at least one number per item")
     return features

@@ -29,6 +29,7 @@ from bench.datasets.record import (
     damaged,
     read_record,
 )
+from bench.errors import one_line
 from bench.files import sha256_of_file
 from bench.recommender import Factors
 
@@ -158,7 +159,7 @@ def _read_oracle(folder: Path) -> Factors:
         with np.load(folder / ORACLE_FILE, allow_pickle=False) as stored:
             return Factors(**stored)
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise damaged(folder, f"{ORACLE_FILE} cannot be read ({_one_line(error)})") from None
+        raise damaged(folder, f"{ORACLE_FILE} cannot be read ({one_line(error)})") from None
 
 
 def _map_arrow(path: Path) -> pa.Table:
@@ -171,7 +172,7 @@ def _read_arrow(folder: Path, file: str) -> pa.Table:
         # Reads offsets and ids, not the images: a wild offset would crash the process later.
         table.validate(full=True)
     except (OSError, pa.ArrowException, KeyError) as error:
-        raise damaged(folder, f"{file} cannot be read ({_one_line(error)})") from None
+        raise damaged(folder, f"{file} cannot be read ({one_line(error)})") from None
     return table
 
 
@@ -182,7 +183,7 @@ def _read_interactions(
         table = pq.read_table(folder / INTERACTIONS_FILE, columns=["user", "item", "split"])
         users, items, split = (table.column(k).to_numpy() for k in ("user", "item", "split"))
     except (OSError, pa.ArrowException, KeyError) as error:
-        raise damaged(folder, f"{INTERACTIONS_FILE} cannot be read ({_one_line(error)})") from None
+        raise damaged(folder, f"{INTERACTIONS_FILE} cannot be read ({one_line(error)})") from None
     for what, numbers, count in (
         ("user", users, record.n_users),
         ("item", items, record.n_items),
@@ -207,7 +208,3 @@ def _read_interactions(
             raise damaged(folder, f"{INTERACTIONS_FILE}: a user has two {part_name} items")
         held_out.append(column)
     return train, held_out[0], held_out[1]
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())

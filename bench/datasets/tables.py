@@ -19,7 +19,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from bench.datasets.preprocess import NO_TIME
-from bench.errors import BenchError, check_readable
+from bench.errors import BenchError, check_readable, one_line
 
 __all__ = [
     "EncodedIds",
@@ -318,5 +318,5 @@ def _not_utf8(path: Path) -> BenchError:
 
 
 def _one_line(error: BaseException) -> str:
-    text: Any = " ".join(str(error).split())
+    text: Any = one_line(error)
     return f"{text[:200]}..." if len(text) > 200 else text

@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.datasets.dataset import Dataset
 from bench.distributed import from_leader, world_size
-from bench.errors import BenchError, StorageError
+from bench.errors import BenchError, StorageError, described
 from bench.evaluation.auc import cold_users
 from bench.evaluation.counts import RankCounts, count_ranks, count_sampled
 from bench.evaluation.ranking import metric_means
@@ -114,7 +114,7 @@ def run_cell(
             raise
         except Exception as error:  # whatever a recommender raises fails its own cell only
             trace = tracebacks.format_exc()
-            error_line = _one_line(error)
+            error_line = described(error)
     record = CellRecord(
         status="failed" if error_line else "finished",
         key=cell.key,
@@ -230,10 +230,3 @@ def _device_name(name: str) -> str:
 
     device = resolve_device(name)
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-
-
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    if isinstance(error, BenchError):
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -9,7 +9,7 @@ from typing import Any
 from bench.datasets.dataset import Dataset
 from bench.datasets.lock import only_process
 from bench.device import available_threads, resolve_device
-from bench.errors import BenchError
+from bench.errors import BenchError, one_line
 from bench.experiment.checkpoint import Checkpoint
 from bench.experiment.generator_store import (
     GeneratorKey,
@@ -288,7 +288,7 @@ def load_generator(
     except Exception as error:  # a damaged file, or settings or weights of other code
         raise BenchError(
             f"{stored.folder}: the stored generator cannot be loaded ({type(error).__name__}: "
-            f"{' '.join(str(error).split())}); `bench generate train --force` trains it anew"
+            f"{one_line(error)}); `bench generate train --force` trains it anew"
         ) from error
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.datasets.dataset import Dataset
-from bench.errors import BenchError
+from bench.errors import BenchError, one_line
 from bench.experiment.provenance import recommender_version
 from bench.experiment.record import CellRecord
 from bench.experiment.store import ResultStore, StoredCell
@@ -139,7 +139,7 @@ def load_model(
     except Exception as error:  # a damaged file, or a state that this code cannot read
         raise BenchError(
             f"{cell.folder}: the stored model cannot be loaded ({type(error).__name__}: "
-            f"{' '.join(str(error).split())}); `bench run --force` fits it anew"
+            f"{one_line(error)}); `bench run --force` fits it anew"
         ) from error
     return LoadedModel(cell.record, model)
 

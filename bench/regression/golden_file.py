@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from bench.errors import BenchError
+from bench.errors import BenchError, one_line
 from bench.files import atomic_write_json
 from bench.regression.golden import Golden
 
@@ -55,7 +55,7 @@ def read_golden(path: Path) -> Golden:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BenchError(
-            f"golden file {path}: cannot be read ({' '.join(str(error).split())}); restore it, or "
+            f"golden file {path}: cannot be read ({one_line(error)}); restore it, or "
             "make it anew with `bench check --update`"
         ) from None
     return Golden.from_json(value, where=f"golden file {path}")

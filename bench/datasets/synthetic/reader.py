@@ -36,7 +36,7 @@ from bench.datasets.synthetic.style import (
 )
 from bench.datasets.synthetic.taste import STYLE_BLOCKS, embed_categories, embed_styles
 from bench.device import available_threads
-from bench.errors import BenchError
+from bench.errors import BenchError, one_line
 from bench.files import sha256_of_arrays
 from bench.progress import Progress
 from bench.recommender import Factors
@@ -300,7 +300,7 @@ def _decoded(
         return decode_batch([images.encoded(int(item)) for item in items])
     except (OSError, ValueError, SyntaxError) as error:
         raise BenchError(
-            f"{name}: an image cannot be decoded ({' '.join(str(error).split())}); "
+            f"{name}: an image cannot be decoded ({one_line(error)}); "
             f"`bench verify {name}` names it"
         ) from error
 

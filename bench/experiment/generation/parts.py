@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.errors import BenchError
+from bench.errors import BenchError, one_line
 from bench.files import atomic_file
 
 __all__ = ["Arrays", "Parts", "load_arrays", "save_arrays"]
@@ -102,7 +102,7 @@ def load_arrays(path: Path) -> Arrays:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return dict(stored.items())
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise BenchError(f"{path}: cannot be read ({' '.join(str(error).split())})") from None
+        raise BenchError(f"{path}: cannot be read ({one_line(error)})") from None
 
 
 def _duration(seconds: float) -> str:

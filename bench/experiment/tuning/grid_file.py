@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from bench.errors import BenchError, user_io_errors
+from bench.errors import BenchError, one_line, user_io_errors
 from bench.recommender import Recommender, parse_values
 from bench.registry import Registry
 
@@ -169,7 +169,7 @@ def _yaml_sections(text: str, path: Path) -> list[_Section]:
         problem = " ".join((error.problem or str(error)).split())
         raise BenchError(f"grid {path}{where}: not plain YAML: {problem}") from None
     except yaml.YAMLError as error:  # a character that no YAML may have
-        raise BenchError(f"grid {path}: not YAML: {' '.join(str(error).split())}") from None
+        raise BenchError(f"grid {path}: not YAML: {one_line(error)}") from None
 
 
 def _loaded_sections(loader: yaml.SafeLoader, path: Path) -> list[_Section]:

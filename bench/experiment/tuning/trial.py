@@ -17,7 +17,7 @@ from typing import Any
 from bench.datasets.dataset import TuningSet
 from bench.datasets.store import open_dataset
 from bench.device import torch_threads
-from bench.errors import BenchError, DivergedError
+from bench.errors import BenchError, DivergedError, described
 from bench.experiment.provenance import describe_machine, recommender_version, utc_now
 from bench.experiment.tuning.record import TrialKey, TrialRecord
 from bench.experiment.watcher import Watcher, validation_auc
@@ -85,8 +85,7 @@ def run_trial(trial: Trial) -> Outcome:
                 patience=trial.patience,
             )
     except Exception as error:  # whatever a recommender raises fails its own trial only
-        text = " ".join(str(error).split())
-        error_line = text if isinstance(error, BenchError) else f"{type(error).__name__}: {text}"
+        error_line = described(error)
         status = "diverged" if isinstance(error, DivergedError) else "failed"
         trace = traceback.format_exc()
     record = TrialRecord(

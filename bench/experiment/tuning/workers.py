@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from bench.errors import BenchError
+from bench.errors import BenchError, one_line
 from bench.experiment.tuning.trial import Outcome, Trial, run_trial
 
 __all__ = ["BACKENDS", "Pool", "Workers"]
@@ -139,7 +139,7 @@ class Pool:
         except (BenchError, GeneratorExit):
             raise
         except Exception as error:
-            text = " ".join(str(error).split())[:300]
+            text = one_line(error)[:300]
             raise BenchError(
                 f"the workers failed ({type(error).__name__}: {text}); finished trials are stored, "
                 "the same command goes on"
@@ -202,7 +202,7 @@ def _dask_client(scheduler: str) -> Iterator[Any]:
     except (OSError, ValueError) as error:  # OSError: no answer; ValueError: no address
         raise BenchError(
             f"no Dask scheduler answers at {scheduler} "
-            f"({' '.join(str(error).split()) or type(error).__name__}); "
+            f"({one_line(error) or type(error).__name__}); "
             "start one with `dask scheduler`, and give the address it prints"
         ) from None
     log = logging.getLogger("distributed")
