@@ -76,9 +76,7 @@ class Dvbpr(FactorRecommender):
             return Factors(users, items, np.zeros(len(items), dtype=np.float32))
         version = self._trainer.version
         if self._encoded is None or self._encoded[0] != version:
-            network, rows = self._trainer.evaluated()
-            items = self._trainer.encoder.catalogue(network)
-            users = rows.cpu().numpy().copy()
+            users, items = self._trainer.factors()
             bias = np.zeros(len(items), dtype=np.float32)
             self._encoded = version, Factors(users, items, bias)
         return self._encoded[1]
@@ -90,9 +88,9 @@ class Dvbpr(FactorRecommender):
         from dvbpr.weights import network_state
 
         factors = self.factors()
-        network, _ = self._trainer.evaluated()
         arrays = {"users": factors.user_factors.copy(), "items": factors.item_factors.copy()}
-        return arrays | {f"network.{name}": v for name, v in network_state(network).items()}
+        network = network_state(self._trainer.evaluated)
+        return arrays | {f"network.{name}": value for name, value in network.items()}
 
     def load_state(self, state: State, dataset: TrainingSet) -> None:
         """Take over what was learnt."""
@@ -160,7 +158,7 @@ class Dvbpr(FactorRecommender):
         if self._trainer is None:
             state = part_of(self._learnt, "network.")
         else:
-            state = network_state(self._trainer.evaluated()[0])
+            state = network_state(self._trainer.evaluated)
         network = start_network(self.settings, self.runtime.seed)
         load_network(network, state)
         return network

@@ -42,6 +42,10 @@ class Settings:
         "adam": the weight decay is part of the gradient; "adamw": it is apart from it.
     lambda_theta, weight_decay, convention
         See `dvbpr.objective`.
+    refit_lambda
+        Above 0, the user rows that are evaluated are fitted anew, to convergence, for the outputs
+        of the evaluated network, with this lambda_theta; see `dvbpr.refit`. 0 evaluates the rows
+        as training left them.
     dropout
         Rate of the network's dropout layers.
     user_start, user_scale
@@ -78,6 +82,7 @@ class Settings:
     lambda_theta: float
     weight_decay: float
     convention: Convention
+    refit_lambda: float
     dropout: float
     user_start: UserStart
     user_scale: float
@@ -96,7 +101,14 @@ class Settings:
         for name in ("factors", "pixels", "batch_size", "epochs", "n_negatives"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("lambda_theta", "weight_decay", "user_scale", "shift", "micro_batch"):
+        for name in (
+            "lambda_theta",
+            "weight_decay",
+            "refit_lambda",
+            "user_scale",
+            "shift",
+            "micro_batch",
+        ):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
         for name in ("learning_rate", "user_learning_rate"):
@@ -119,6 +131,7 @@ _PAPER = Settings(
     lambda_theta=1.0,
     weight_decay=1e-3,
     convention="paper",
+    refit_lambda=0.0,
     dropout=0.5,
     user_start="uniform",
     user_scale=0.01,
@@ -209,6 +222,7 @@ class DvbprParams:
     lambda_theta: float | None = None
     weight_decay: float | None = None
     convention: Convention | None = None
+    refit_lambda: float | None = None
     dropout: float | None = None
     user_start: UserStart | None = None
     user_scale: float | None = None

@@ -8,6 +8,7 @@ loss, and with it the fit, does not depend on how images are shared out, up to r
 
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -25,8 +26,10 @@ from dvbpr.backbones import Backbone, decayed
 from dvbpr.divergence import DivergenceWatch
 from dvbpr.encoder import Encoder
 from dvbpr.images import DeviceImages
+from dvbpr.known_pairs import KnownPairs
 from dvbpr.objective import Objective, shared_losses, triple_losses
 from dvbpr.presets import Settings
+from dvbpr.refit import refitted_rows
 from dvbpr.rows import UserRows
 from dvbpr.sampling import Batch, Epoch, Sampler
 from dvbpr.weights import (
@@ -98,7 +101,8 @@ class Trainer:
             lambda_theta=settings.lambda_theta,
             weight_decay=settings.weight_decay,
         )
-        self._known = _KnownPairs(dataset, self.device)
+        self._train = dataset.train
+        self._known = KnownPairs(dataset.train, self.device)
         self.rows = UserRows(
             self._start_rows(dataset.n_users), learning_rate=settings.user_learning_rate
         )
@@ -220,9 +224,28 @@ class Trainer:
         self._finite.checkpointed(self.epoch, self.step)
         self.version += 1
 
-    def evaluated(self) -> tuple[Backbone, Tensor]:
-        """Give the network and the user rows that are evaluated: the averages, if there are any."""
-        return self._average.network, self._average.rows
+    @property
+    def evaluated(self) -> Backbone:
+        """The network that is evaluated: the running mean, if there is one."""
+        return self._average.network
+
+    def factors(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Give theta and Phi as they are evaluated, (n_users, K) and (n_items, K).
+
+        Phi is the evaluated network's; theta are the running means of the rows, or the rows fitted
+        to this Phi where the settings ask for it.
+        """
+        items = self.encoder.catalogue(self.evaluated)
+        rows = self._average.rows
+        if self._settings.refit_lambda > 0.0:
+            rows = refitted_rows(
+                torch.from_numpy(items).to(self.device),
+                self._train,
+                self._known,
+                replace(self._objective, lambda_theta=self._settings.refit_lambda),
+                seed=self._seed,
+            )
+        return rows.cpu().numpy().copy(), items
 
     def close(self) -> None:
         """End what prepares images."""
@@ -269,7 +292,7 @@ class _Head:
         users: Tensor,
         part: slice,
         rows: UserRows,
-        known: "_KnownPairs",
+        known: KnownPairs,
         objective: Objective,
     ) -> None:
         self._batch, self._users, self._part = batch, users, part
@@ -296,25 +319,6 @@ class _Head:
         gradient, self.user_gradient = torch.autograd.grad(objective, (encoded, theta))
         self.losses, self.objective = losses.detach(), objective.detach()
         return gradient[self._part]
-
-
-class _KnownPairs:
-    """Which items are a user's own, looked up on the device."""
-
-    def __init__(self, dataset: TrainingSet, device: torch.device) -> None:
-        train = dataset.train
-        self._n_items = train.n_items
-        keys = train.users.astype(np.int64) * train.n_items + train.indices
-        # One more entry, which no key equals, so that a search past the end needs no branch.
-        self._keys = torch.from_numpy(np.append(keys, np.int64(-1))).to(device)
-        shares = np.diff(train.indptr).astype(np.float32) / max(train.n_items, 1)
-        self._shares = torch.from_numpy(shares).to(device)
-
-    def of(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Give `known` and `owned_share` as `shared_losses` takes them: (B, N) and (B,)."""
-        keys = users[:, None] * self._n_items + items[None, :]
-        places = torch.searchsorted(self._keys[:-1], keys)
-        return self._keys[places] == keys, self._shares[users]
 
 
 def _share(n: int) -> slice:
