@@ -26,8 +26,7 @@ class GenerationOptions:
     top
         Images per query and source: 3 in the paper.
     starts, steps, learning_rate, eta
-        Of the ascent, see `bench.generator.DesignOptions`; 64 starts and eta 1 in the paper. By
-        default eta is 1 on a GPU and 3 on a CPU.
+        Of the ascent, see `bench.generator.DesignOptions`; 64 starts and eta 1 in the paper.
     fit_starts, fit_steps
         Of the approximation of a given image in Figure 6, see `bench.generator.TailorOptions`.
     samples
@@ -48,7 +47,7 @@ class GenerationOptions:
     starts: int | None = None
     steps: int | None = None
     learning_rate: float | None = None
-    eta: float | None = None
+    eta: float = 1.0
     fit_starts: int | None = None
     fit_steps: int | None = None
     samples: int = 50
@@ -95,7 +94,7 @@ class GenerationOptions:
             Take the best images, as in Figure 5, and do not draw them by eq. 11.
         """
         return DesignOptions(
-            eta=_given(self.eta) if eta is None else eta,
+            eta=self.eta if eta is None else eta,
             starts=_given(self.starts),
             steps=_given(self.steps),
             learning_rate=_given(self.learning_rate),
@@ -108,7 +107,7 @@ class GenerationOptions:
         return TailorOptions(
             starts=_given(self.fit_starts),
             fit_steps=_given(self.fit_steps),
-            eta=_given(self.eta),
+            eta=self.eta,
             learning_rate=_given(self.learning_rate),
         )
 
@@ -126,7 +125,6 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
         "starts": 64,
         "steps": 50,
         "learning_rate": 0.05,
-        "eta": 1.0,
         "fit_starts": 16,
         "fit_steps": 200,
     },
@@ -136,14 +134,12 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
         "starts": 8,
         "steps": 50,
         "learning_rate": 0.05,
-        "eta": 3.0,
         "fit_starts": 8,
         "fit_steps": 100,
     },
 }
 """The paper's numbers on a GPU; on processor cores as many as some two minutes allow. There steps
-gain more than starts, and with eta 1 more of the designs leave their category: what was tried is in
-benchmarks/README.md."""
+gain more than starts: what was tried is in benchmarks/README.md."""
 
 
 class GenerationSettings:
