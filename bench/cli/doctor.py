@@ -143,5 +143,5 @@ def _as_text(report: dict[str, Any]) -> str:
     if report["problems"]:
         lines += [f"problem: {problem}" for problem in report["problems"]]
     else:
-        lines.append("no problems found")
+        lines.append(f"no {'other ' if report['failed_results'] else ''}problems found")
     return "\n".join(lines)

@@ -108,6 +108,7 @@ def test_doctor_looks_at_what_is_stored(
     assert failed == "fm on clothing, seed 0: out of memory"
     text = bench("doctor", "--data", data, "--results", results).out
     assert f"failed: {failed}; the next bench run tries again" in text
+    assert "no other problems found" in text
 
     shutil.copytree(data / "toy", data / "older")
     record = data / "older" / "dataset.json"
