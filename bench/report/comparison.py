@@ -11,7 +11,15 @@ from bench.report.cost import cost_facts, cost_of, cost_rows
 from bench.report.foot import is_other_item_set, table3_foot
 from bench.report.layout import DASH, NOT_LOWER, Cell, Column, Notes, Row, Table
 from bench.report.missing import why_missing
-from bench.report.pairs import Pair, best_facts, compared_with_best
+from bench.report.pairs import (
+    Family,
+    Pair,
+    best_facts,
+    compare_rows,
+    compared_with,
+    paired_row,
+    pairs_of,
+)
 from bench.report.published import OTHER_ITEM_SET, Published
 
 __all__ = ["Comparison", "improvement_percent"]
@@ -43,7 +51,7 @@ class Comparison:
         self.ci = ci
         self.metric = metric
         self.settings = settings
-        self.significance = significance
+        self.family = self._test() if significance else None
         self.cost = cost
         self.notes = Notes()
         self.letters = column_letters(blocks, published)
@@ -56,8 +64,11 @@ class Comparison:
         """Lay the table out."""
         label = METRICS[self.metric].label
         rows: list[Row] = []
+        tested = iter(()) if self.family is None else iter(self.family.rows)
         for block in self.blocks:
-            rows.extend(self._row(block, setting, title) for setting, title in SETTINGS)
+            rows.extend(
+                self._row(block, setting, title, next(tested, ())) for setting, title in SETTINGS
+            )
             if self.cost:
                 rows.extend(self._costs(block))
         return Table(
@@ -70,7 +81,7 @@ class Comparison:
                 metric=self.metric,
                 ties=self.ties,
                 ci=self.ci,
-                significance=self.significance,
+                family=self.family,
                 cost=self.cost,
                 oracle=self.has_oracle,
                 published=self.published,
@@ -82,6 +93,7 @@ class Comparison:
                 "metric": self.metric,
                 "ties": self.ties,
                 "improvements": self.gains,
+                **({} if self.family is None else {"significance": self.family.facts()}),
                 "datasets": [block_facts(block) for block in self.blocks],
             },
         )
@@ -107,14 +119,16 @@ class Comparison:
         base = next(c.letter for c in self.published.columns if c.recommender == _BASE)
         return [f"{letter} vs. {base}", f"{letter} vs. best"]
 
-    def _row(self, block: Block, setting: Setting, title: str) -> Row:
+    def _row(self, block: Block, setting: Setting, title: str, tested: Sequence[Pair]) -> Row:
         estimates = {
             name: estimate(entry, setting, metric=self.metric, ties=self.ties, interval=self.ci)
             for name, entry in block.entries.items()
         }
         found = {name: e for name, e in estimates.items() if e is not None}
         best = max((e.value for e in found.values()), default=math.nan)
-        pairs = self._against_best(block, setting, found)
+        # Of equal means the first is the reference.
+        reference = max(found, key=lambda name: found[name].value) if tested else ""
+        pairs = compared_with(tested, reference)
         cells = []
         for name in self.letters:
             value = estimates.get(name)
@@ -125,9 +139,8 @@ class Comparison:
             self.tidy.append(
                 self._tidy(block, setting, name, value=value, reason=reason, is_best=is_best)
             )
-            if self.significance:
-                is_reference = bool(pairs) and name in found and name not in pairs
-                self.tidy[-1] |= best_facts(pairs.get(name), is_best=is_reference)
+            if self.family is not None:
+                self.tidy[-1] |= best_facts(pairs.get(name), is_best=name == reference)
             if self.cost:
                 entry = block.entries.get(name)
                 self.tidy[-1] |= cost_facts(None if entry is None else cost_of(entry))
@@ -146,15 +159,18 @@ class Comparison:
             rule_above=first and block is not self.blocks[0],
         )
 
-    def _against_best(
-        self, block: Block, setting: Setting, found: Mapping[str, Estimate]
-    ) -> dict[str, Pair]:
-        """Test each recommender against the best of the row; nothing unless it was asked for."""
-        if not self.significance or len(found) < 2:
-            return {}
-        best = max(found, key=lambda name: found[name].value)
-        return compared_with_best(
-            block, setting, list(found), best, metric=self.metric, ties=self.ties
+    def _test(self) -> Family:
+        """Test each two recommenders of each row, in the order of the rows."""
+        return compare_rows(
+            paired_row(
+                block,
+                setting,
+                pairs_of([name for name, entry in block.entries.items() if entry.runs]),
+                metric=self.metric,
+                ties=self.ties,
+            )
+            for block in self.blocks
+            for setting, _ in SETTINGS
         )
 
     def _costs(self, block: Block) -> list[Row]:

@@ -8,6 +8,7 @@ from bench.experiment.record import CellRecord
 from bench.report.aggregate import METRICS, Block, Entry, Setting, estimate
 from bench.report.cost import cost_lines
 from bench.report.layout import NOT_LOWER
+from bench.report.pairs import Family
 from bench.report.published import OTHER_ITEM_SET, Published
 from bench.report.trials import budget
 from bench.report.variation import (
@@ -15,6 +16,7 @@ from bench.report.variation import (
     interval_line,
     marks_lines,
     seeds_line,
+    seeds_of,
     users_line,
 )
 
@@ -27,7 +29,7 @@ def table3_foot(
     metric: str,
     ties: Ties,
     ci: bool,
-    significance: bool,
+    family: Family | None,
     cost: bool,
     oracle: bool,
     published: Published,
@@ -38,8 +40,10 @@ def table3_foot(
     ----------
     blocks
         What the table shows, in its order.
-    metric, ties, ci, significance, cost
+    metric, ties, ci, cost
         As `bench.report.tables.table3` was called.
+    family
+        The tests behind the marks; None if none were asked for.
     oracle
         Whether the table has a column for the best possible value.
     published
@@ -49,15 +53,16 @@ def table3_foot(
     lines = opening_lines(blocks, metric=metric, ties=ties)
     if has_several_seeds(entries):
         lines.append(seeds_line(metric))
-    if ci or significance:
-        lines.append(users_line(entries))
+    if ci or family is not None:
+        lines.append(users_line(seeds_of(entries)))
     if ci:
         lines.append(
             f"{interval_line()} Below an improvement: of the difference (not in percent), the same "
-            "users drawn for both; one without 0 in it is a difference at that level."
+            "users drawn for both; one without 0 in it is a difference at that level, were it the "
+            "only one."
         )
-    if significance:
-        lines.extend(marks_lines(NOT_LOWER))
+    if family is not None:
+        lines.extend(marks_lines(NOT_LOWER, family))
     if cost:
         lines.extend(cost_lines(entries))
     if oracle:

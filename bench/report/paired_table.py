@@ -11,15 +11,13 @@ from bench.report.aggregate import METRICS, Block, Setting, difference, estimate
 from bench.report.columns import block_facts, column_labels, place_facts
 from bench.report.comparison import SETTINGS
 from bench.report.foot import made_how, opening_lines
-from bench.report.layout import DASH, Cell, Column, Notes, Row, Table
-from bench.report.pairs import Pair, compare_pairs, pair_facts, pairs_of
+from bench.report.layout import Cell, Column, Notes, Row, Table
+from bench.report.pair_cells import PAIR_COLUMNS, pair_cells, pair_lines, pair_values
+from bench.report.pairs import Pair, compare_rows, paired_row, pairs_of
 from bench.report.tables import shown_blocks
-from bench.report.variation import how_tested, interval_line, users_line
+from bench.report.variation import seeds_of
 
 __all__ = ["paired_table"]
-
-_DISAGREES = "Wilcoxon's test, Holm-adjusted alike, decides otherwise"
-_SEED_NOISE = "within the noise of training: one fit of each could well fall the other way"
 
 
 def paired_table(
@@ -56,31 +54,34 @@ def paired_table(
     ]
     if not able:
         raise BenchError(f"{' '.join(left_out)[:-1]}; `bench run` makes more")
+    places = [(block, setting, title) for block in able for setting, title in SETTINGS]
+    family = compare_rows(
+        paired_row(block, setting, _pairs(block, base), metric=metric, ties=ties)
+        for block, setting, _ in places
+    )
     notes = Notes()
     rows: list[Row] = []
     tidy: list[dict[str, Any]] = []
-    for block in able:
-        for setting, title in SETTINGS:
-            pairs = compare_pairs(block, setting, _pairs(block, base), metric=metric, ties=ties)
-            if not pairs:
-                left_out.append(f"{block.title}: no user has a cold test item.")
-            for pair in pairs:
-                interval = difference(
-                    block.entries[pair.recommender],
-                    block.entries[pair.other],
-                    setting,
-                    metric=metric,
-                    ties=ties,
-                )
-                place = (block.title if setting == "all" else "", title, f"{pair.n_users:,}")
-                place = place if pair is pairs[0] else ("", "", "")
-                rows.append(_row(block, place, pair, interval, notes, rule=bool(rows)))
-                tidy.append(_tidy(block, setting, pair, interval, metric, ties))
-    family = (
-        "a data set and setting, all pairs"
-        if base is None
-        else f"a data set and setting, {column_labels(able)[base]} against each other recommender"
-    )
+    for (block, setting, title), pairs in zip(places, family.rows, strict=True):
+        if not pairs:
+            left_out.append(f"{block.title}: no user has a cold test item.")
+        for pair in pairs:
+            interval = difference(
+                block.entries[pair.recommender],
+                block.entries[pair.other],
+                setting,
+                metric=metric,
+                ties=ties,
+            )
+            assert interval is not None  # the pair was tested on the same values
+            place = (block.title if setting == "all" else "", title, f"{pair.n_users:,}")
+            place = place if pair is pairs[0] else ("", "", "")
+            labels = column_labels([block])
+            names = (labels[pair.recommender], labels[pair.other])
+            shown = (*map(Cell, (*place, *names)), *pair_cells(pair, interval, notes))
+            rows.append(Row(shown, rule_above=bool(rows) and bool(place[0])))
+            tidy.append(_tidy(block, setting, pair, interval, metric, ties))
+    which = "" if base is None else f", {column_labels(able)[base]} against each other recommender"
     entries = [entry for block in able for entry in block.entries.values()]
     label = METRICS[metric].label
     return Table(
@@ -90,26 +91,12 @@ def paired_table(
             *(Column(title, align="left") for title in ("Dataset", "Setting")),
             Column("Users"),
             *(Column(title, align="left") for title in ("Recommender", "Against")),
-            Column("Difference"),
-            Column("95% interval"),
-            Column("± seeds"),
-            *(Column(title, "p") for title in ("Wilcoxon", "Randomisation", "Adjusted")),
-            Column("Verdict", align="left"),
+            *PAIR_COLUMNS,
         ),
         rows=tuple(rows),
         foot=(
             *opening_lines(able, metric=metric, ties=ties),
-            "Difference: the recommender's mean less the other's, each user's value averaged over "
-            "the seeds first.",
-            "± seeds: standard deviation of the difference between one fit of each, "
-            "sqrt(sd^2 + sd'^2) of the two models' own over seeds; a dash where one has one seed. "
-            "A difference of no more than twice as much is noted.",
-            users_line(entries),
-            f"{interval_line()} The same users are drawn for both recommenders.",
-            "Wilcoxon: signed-rank test, two-sided, users without a difference ranked as Pratt "
-            "has it; it is about the differences' symmetry, not their mean.",
-            *how_tested(family),
-            "Verdict: by the adjusted p of the randomisation test.",
+            *pair_lines(family, seeds_of(entries), which),
             *left_out,
             *made_how(entries),
         ),
@@ -120,7 +107,7 @@ def paired_table(
             "metric": metric,
             "ties": ties,
             "base": base,
-            "family": family,
+            "significance": family.facts(),
             "datasets": [block_facts(block) for block in able],
         },
     )
@@ -146,49 +133,11 @@ def _what_is_there(block: Block, base: str | None) -> str:
     return f"only {finished[0]} has a finished cell" if finished else "no cell is finished"
 
 
-def _row(
-    block: Block,
-    place: tuple[str, str, str],
-    pair: Pair,
-    interval: Interval | None,
-    notes: Notes,
-    *,
-    rule: bool,
-) -> Row:
-    labels = column_labels([block])
-    noted = [
-        text
-        for applies, text in (
-            (pair.wilcoxon_disagrees, _DISAGREES),
-            (pair.verdict != "not significant" and pair.within_seed_noise, _SEED_NOISE),
-        )
-        if applies
-    ]
-    texts = (
-        *place,
-        labels[pair.recommender],
-        labels[pair.other],
-        f"{pair.difference:+.4f}",
-        DASH if interval is None else f"[{interval.low:+.4f}, {interval.high:+.4f}]",
-        DASH if pair.seed_sd is None else f"{pair.seed_sd:.4f}",
-        _p_text(pair.wilcoxon),
-        _p_text(pair.randomisation),
-        _p_text(pair.randomisation_holm),
-    )
-    note = notes.number("; ".join(noted)) if noted else None
-    verdict = Cell(pair.verdict, note=note)
-    return Row((*map(Cell, texts), verdict), rule_above=rule and bool(place[0]))
-
-
-def _p_text(p: float) -> str:
-    return "<0.0001" if p < 0.0001 else f"{p:.4f}"
-
-
 def _tidy(
     block: Block,
     setting: Setting,
     pair: Pair,
-    interval: Interval | None,
+    interval: Interval,
     metric: str,
     ties: Ties,
 ) -> dict[str, Any]:
@@ -205,14 +154,7 @@ def _tidy(
         "metric": metric,
         "ties": ties,
         **means,
-        "difference": pair.difference,
-        "ci_low": None if interval is None else interval.low,
-        "ci_high": None if interval is None else interval.high,
-        "seed_sd": pair.seed_sd,
-        "within_seed_noise": pair.within_seed_noise,
         "seeds": list(block.entries[pair.recommender].seeds),
         "against_seeds": list(block.entries[pair.other].seeds),
-        **pair_facts(pair),
-        "verdict": pair.verdict,
-        "wilcoxon_disagrees": pair.wilcoxon_disagrees,
+        **pair_values(pair, interval),
     }

@@ -1,25 +1,37 @@
-"""Pairs of recommenders on the same users: how much one exceeds the other, and what tests say."""
+"""Pairs of models on the same users: how much one exceeds the other, and what tests say.
+
+All pairs of all rows that stand in one table are one family, adjusted together.
+"""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from bench.evaluation.auc import Ties
-from bench.evaluation.significance import holm, randomisation_p, wilcoxon_p
+from bench.evaluation.significance import (
+    holm,
+    n_randomisations_for,
+    randomisation_p,
+    wilcoxon_p,
+)
 from bench.report.aggregate import Block, Setting, user_values
 from bench.rng import child_generator
 
 __all__ = [
     "LEVEL",
+    "Family",
     "Pair",
+    "PairedRow",
     "Verdict",
     "best_facts",
-    "compare_pairs",
-    "compared_with_best",
+    "compare_rows",
+    "compared_with",
     "pair_facts",
+    "paired_row",
     "pairs_of",
 ]
 
@@ -30,8 +42,27 @@ Verdict = Literal["higher", "lower", "not significant"]
 
 
 @dataclass(frozen=True, kw_only=True)
+class PairedRow:
+    """Models with values on the same users, and which of them are compared.
+
+    Attributes
+    ----------
+    setting
+        Which users these are.
+    values
+        By model: float64 (n_seeds, n_users), a metric per seed and user.
+    pairs
+        Names in `values`; the difference is the former's mean less the latter's.
+    """
+
+    setting: Setting
+    values: Mapping[str, npt.NDArray[np.float64]]
+    pairs: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pair:
-    """One recommender against another in one row; users are paired.
+    """One model against another in one row; users are paired.
 
     Attributes
     ----------
@@ -47,7 +78,7 @@ class Pair:
     wilcoxon, randomisation
         Two-sided p-values of the paired tests over users.
     wilcoxon_holm, randomisation_holm
-        The same, adjusted within the family of the pairs compared at once.
+        The same, adjusted within the family: all pairs of the table.
     """
 
     recommender: str
@@ -74,11 +105,46 @@ class Pair:
 
     @property
     def within_seed_noise(self) -> bool | None:
-        """Whether one fit of each could well fall the other way: |difference| <= 2 `seed_sd`.
+        """Whether one fit of each might fall the other way: |difference| <= 2 `seed_sd`.
 
         None where the seeds do not tell.
         """
         return None if self.seed_sd is None else abs(self.difference) <= 2 * self.seed_sd
+
+    def turned(self) -> "Pair":
+        """Give the same pair the other way round."""
+        return replace(
+            self, recommender=self.other, other=self.recommender, difference=-self.difference
+        )
+
+
+@dataclass(frozen=True)
+class Family:
+    """The pairs of a table, tested and adjusted together.
+
+    Attributes
+    ----------
+    rows
+        As they were given: the pairs of each row.
+    n_randomisations
+        How many sign vectors were drawn at most, see `randomisation_p`.
+    """
+
+    rows: tuple[tuple[Pair, ...], ...]
+    n_randomisations: int
+
+    @property
+    def n_tests(self) -> int:
+        """How many pairs were adjusted together."""
+        return sum(map(len, self.rows))
+
+    def facts(self) -> dict[str, Any]:
+        """Give what JSON says of the tests."""
+        return {
+            "level": LEVEL,
+            "n_tests": self.n_tests,
+            "n_randomisations": self.n_randomisations,
+        }
 
 
 def pairs_of(names: Sequence[str], base: str | None = None) -> list[tuple[str, str]]:
@@ -88,29 +154,15 @@ def pairs_of(names: Sequence[str], base: str | None = None) -> list[tuple[str, s
     return [(later, names[k]) for k in range(len(names)) for later in names[k + 1 :]]
 
 
-def compared_with_best(
-    block: Block, setting: Setting, names: Sequence[str], best: str, *, metric: str, ties: Ties
-) -> dict[str, Pair]:
-    """Compare the best of a row with each other recommender: one family of tests.
-
-    Returns
-    -------
-    By the other recommender's name; `Pair.difference` is the other's less the best's.
-    """
-    pairs = pairs_of(names, best)
-    found = compare_pairs(block, setting, pairs, metric=metric, ties=ties)
-    return {pair.recommender: pair for pair in found}
-
-
-def compare_pairs(
+def paired_row(
     block: Block,
     setting: Setting,
     pairs: Sequence[tuple[str, str]],
     *,
     metric: str,
     ties: Ties,
-) -> list[Pair]:
-    """Test pairs of recommenders that have values in a row; all of them are one family.
+) -> PairedRow:
+    """Gather a row of stored recommenders; without pairs if no user is in this setting.
 
     Parameters
     ----------
@@ -120,43 +172,38 @@ def compare_pairs(
         Names of entries with a finished cell.
     metric, ties
         As in `bench.report.aggregate.estimate`.
-
-    Returns
-    -------
-    In the order of `pairs`; empty without a user in this setting.
     """
-    names = {name for pair in pairs for name in pair}
-    by_seed = {
-        name: values
-        for name in names
-        if (values := user_values(block.entries[name], setting, metric, ties)) is not None
-    }
-    if not pairs or by_seed.keys() != names:
-        return []
-    means = {name: values.mean(axis=0) for name, values in by_seed.items()}
-    differences = np.stack([means[name] - means[other] for name, other in pairs])
-    rng = child_generator(0, "report", "randomisation", setting)
-    randomisation = randomisation_p(differences, rng=rng)
-    wilcoxon = np.array([wilcoxon_p(row) for row in differences])
-    adjusted, wilcoxon_adjusted = holm(randomisation), holm(wilcoxon)
-    sds = {
-        name: float(values.mean(axis=1).std(ddof=1)) if len(values) > 1 else None
-        for name, values in by_seed.items()
-    }
-    return [
-        Pair(
-            recommender=name,
-            other=other,
-            n_users=differences.shape[1],
-            difference=float(differences[k].mean()),
-            seed_sd=_joined(sds[name], sds[other]),
-            wilcoxon=float(wilcoxon[k]),
-            wilcoxon_holm=float(wilcoxon_adjusted[k]),
-            randomisation=float(randomisation[k]),
-            randomisation_holm=float(adjusted[k]),
-        )
-        for k, (name, other) in enumerate(pairs)
-    ]
+    values = {}
+    for name in dict.fromkeys(name for pair in pairs for name in pair):
+        found = user_values(block.entries[name], setting, metric, ties)
+        if found is None:
+            return PairedRow(setting=setting, values={}, pairs=())
+        values[name] = found
+    return PairedRow(setting=setting, values=values, pairs=pairs)
+
+
+def compare_rows(rows: Iterable[PairedRow]) -> Family:
+    """Test the pairs of all rows of a table: one family.
+
+    The more pairs, the more often signs are drawn: else no p-value could be small enough to
+    survive the adjustment.
+    """
+    rows = list(rows)
+    n_randomisations = n_randomisations_for(sum(len(row.pairs) for row in rows), level=LEVEL)
+    found = [pair for row in rows for pair in _tested(row, n_randomisations)]
+    randomisation = holm([pair.randomisation for pair in found])
+    wilcoxon = holm([pair.wilcoxon for pair in found])
+    adjusted = iter(
+        replace(pair, randomisation_holm=float(p), wilcoxon_holm=float(p_wilcoxon))
+        for pair, p, p_wilcoxon in zip(found, randomisation, wilcoxon, strict=True)
+    )
+    return Family(tuple(tuple(next(adjusted) for _ in row.pairs) for row in rows), n_randomisations)
+
+
+def compared_with(pairs: Iterable[Pair], name: str) -> dict[str, Pair]:
+    """Read off how each other model of a row compares with one, by its name."""
+    turned = (pair.turned() if pair.recommender == name else pair for pair in pairs)
+    return {pair.recommender: pair for pair in turned if pair.other == name}
 
 
 def pair_facts(pair: Pair | None) -> dict[str, float | None]:
@@ -177,6 +224,37 @@ def best_facts(pair: Pair | None, *, is_best: bool) -> dict[str, float | str | N
     verdict = "best" if is_best else None if pair is None else pair.verdict
     values = {f"{name}_against_best": value for name, value in pair_facts(pair).items()}
     return {**values, "significance": verdict}
+
+
+def _tested(row: PairedRow, n_randomisations: int) -> list[Pair]:
+    """Test the pairs of a row, not adjusted yet."""
+    if not row.pairs:
+        return []
+    means = {name: values.mean(axis=0) for name, values in row.values.items()}
+    sds = {
+        name: float(values.mean(axis=1).std(ddof=1)) if len(values) > 1 else None
+        for name, values in row.values.items()
+    }
+    differences = np.stack([means[name] - means[other] for name, other in row.pairs])
+    rng = child_generator(0, "report", "randomisation", row.setting)
+    randomisation = randomisation_p(differences, rng=rng, n_randomisations=n_randomisations)
+    found = []
+    for (name, other), values, p in zip(row.pairs, differences, randomisation, strict=True):
+        wilcoxon = wilcoxon_p(values)
+        found.append(
+            Pair(
+                recommender=name,
+                other=other,
+                n_users=len(values),
+                difference=float(values.mean()),
+                seed_sd=_joined(sds[name], sds[other]),
+                wilcoxon=wilcoxon,
+                wilcoxon_holm=wilcoxon,
+                randomisation=float(p),
+                randomisation_holm=float(p),
+            )
+        )
+    return found
 
 
 def _joined(sd: float | None, other: float | None) -> float | None:

@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 from scipy.stats import norm, permutation_test, rankdata
 
 from bench.evaluation import significance
-from bench.evaluation.significance import holm, randomisation_p, wilcoxon_p
+from bench.evaluation.significance import (
+    holm,
+    n_randomisations_for,
+    randomisation_p,
+    wilcoxon_p,
+)
 
 SMALL = st.lists(st.integers(-20, 20), min_size=1, max_size=9)
 
@@ -74,6 +79,53 @@ def test_pairs_share_their_draws(rng: np.random.Generator) -> None:
 def test_drawn_p_is_never_zero() -> None:
     (p,) = randomisation_p(np.ones((1, 200)), rng=np.random.default_rng(0), n_randomisations=999)
     assert p == 1 / 1000
+
+
+def test_draws_grow_with_the_family() -> None:
+    assert n_randomisations_for(1, level=0.05) == n_randomisations_for(2, level=0.05) == 9999
+    assert n_randomisations_for(28, level=0.05) == 112_000
+    for n_tests in (1, 28, 501, 10_000):
+        smallest = 1 / (1 + n_randomisations_for(n_tests, level=0.05))
+        assert n_tests * smallest < 0.006  # survives Holm with room
+
+
+def test_pairs_are_spared_draws_without_another_verdict(rng: np.random.Generator) -> None:
+    """Clear pairs, doubtful ones and sure ones against the same test with all draws for all."""
+    shifts = np.array([0.0, 0.05, 0.15, 0.2, 0.25, 0.3, 2.0])
+    differences = rng.normal(shifts[:, np.newaxis], 1.0, size=(7, 150))
+    found = randomisation_p(differences, rng=np.random.default_rng(1), n_randomisations=60_000)
+    signs = np.random.default_rng(2).choice([-1.0, 1.0], size=(20_000, 150))
+    far = np.abs(signs @ differences.T) >= np.abs(differences.sum(axis=1))
+    # Five standard errors of the first 9,999 draws and of these.
+    error = 5 * np.sqrt(far.mean(axis=0) * (1 - far.mean(axis=0)) * (1 / 9999 + 1 / 20_000))
+    assert np.all(np.abs(found - far.mean(axis=0)) <= error + 2e-4)
+    n_drawn = np.where(found > significance.OPEN_BELOW, 9999, 60_000)
+    counts = found * (1 + n_drawn)
+    assert counts == pytest.approx(np.round(counts))
+    assert {9999, 60_000} == set(n_drawn.tolist())
+    assert found[-1] == 1 / 60_001
+
+
+def test_hoeffding_never_gives_too_small_a_p() -> None:
+    # 16 equal differences: exactly 2 of 2^16 sign vectors are as extreme, 3.1e-5, and the bound
+    # 2 exp(-8) = 6.7e-4 says no more than it may.
+    equal = np.ones((1, 16))
+    (p,) = randomisation_p(equal, rng=np.random.default_rng(0), n_randomisations=1000)
+    assert p == 1 / 1001
+    (exact,) = randomisation_p(equal, rng=np.random.default_rng(0), n_randomisations=2**16)
+    assert exact == 2**-15
+    assert exact <= 2 * np.exp(-8) <= p
+
+
+def test_agreeing_users_can_make_wilcoxon_significant() -> None:
+    """Pratt's zeros lift the other ranks, so that signs count more than sizes."""
+    differences = np.array([1, -9, 2, -8, 3, 4, 5, 6, 7] + [10] * 6 + [-30] * 3) / 100
+    alone = wilcoxon_p(differences)
+    among_many = wilcoxon_p(np.append(differences, np.zeros(5000)))
+    signs = np.sign(differences)
+    sign_test = 2 * norm.sf(abs(signs.sum()) / np.sqrt(len(signs)))
+    assert among_many < 0.5 * alone
+    assert among_many == pytest.approx(sign_test, rel=0.05)
 
 
 def test_randomisation_keeps_its_level(rng: np.random.Generator) -> None:

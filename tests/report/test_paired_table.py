@@ -23,8 +23,8 @@ def cells(add_cell):
     place = {"users": range(n), "equal": [0] * n, "counts": ([9] * 3 + [0]) * (n // 4)}
     return [
         add_cell("rand", [3] * n, **place),
-        *(add_cell("fm", [5 + k] * 12 + [6] * 12, seed=k, **place) for k in (0, 1)),
-        *(add_cell("vbpr", [7] * 12 + [5 + k] * 12, seed=k, **place) for k in (0, 1)),
+        *(add_cell("fm", [5 + k] * 18 + [6] * 6, seed=k, **place) for k in (0, 1)),
+        *(add_cell("vbpr", [7] * 18 + [5 + k] * 6, seed=k, **place) for k in (0, 1)),
         add_cell("rand", dataset="shoes"),
     ]
 
@@ -40,31 +40,35 @@ def test_every_pair_once_with_intervals_and_tests(cells):
         ["", "", "", "VBPR", "RAND"],
         ["", "", "", "VBPR", "FM"],
     ]
-    # FM: 5.5 and 6, so 0.575; VBPR: 7 and 5.5, so 0.625; RAND 0.3.
-    assert [row[5] for row in rows[:3]] == ["+0.2750", "+0.3250", "+0.0500"]
+    # FM: 5.5 and 6, so 0.5625; VBPR: 7 and 5.5, so 0.6625; RAND 0.3.
+    assert [row[5] for row in rows[:3]] == ["+0.2625", "+0.3625", "+0.1000"]
     assert rows[0][7] == DASH  # RAND has one seed
-    assert rows[2][7] == f"{np.hypot(0.025, 0.025) * np.sqrt(2):.4f}"
-    # Half of the users gain 0.15, half lose 0.05.
+    assert rows[2][7] == f"{np.hypot(0.0375, 0.0125) * np.sqrt(2):.4f}"
+    # Three in four users gain 0.15, the others lose 0.05.
     assert rows[2][11] == "higher"
-    assert rows[0][9:11] == ["0.0001", "0.0003"]
+    assert rows[0][9:11] == ["<0.0001", "0.0002"]  # 1 / 24,001 and six times that
     note = table.notes[table.rows[2].cells[-1].note - 1]
-    assert "within the noise of training" in note
+    assert note == "within the noise of training: one fit of each might fall the other way"
     low, high = (float(end) for end in rows[2][6].strip("[]").split(", "))
-    assert 0 < low < 0.05 < high < 0.1
+    assert 0.05 < low < 0.1 < high < 0.15
 
 
 def test_against_a_base(cells):
     table = paired_table(cells, base="fm")
     assert [row[3:5] for row in texts(table)] == [["RAND", "FM"], ["VBPR", "FM"]] * 2
-    assert "FM against each other recommender" in "\n".join(table.foot)
+    assert "over the 4 pairs of all rows, FM against each other recommender: one" in "\n".join(
+        table.foot
+    )
     assert table.tidy[0]["verdict"] == "lower"
 
 
 def test_the_foot_explains_tests_and_both_sources(cells):
     foot = "\n".join(paired_table(cells).foot)
     for words in (
-        "anew 9,999 times (seed 0)",
-        "by Holm's method within a data set and setting, all pairs",
+        "anew 24,000 times (seed 0), 9,999 where these give a p above 0.1, or all",
+        "by Holm's method over the 6 pairs of all rows: one family per table",
+        "A significant difference of no more than twice as much is noted.",
+        "The interval is not adjusted",
         "adjusted p of at most 0.05",
         "nothing of the noise of training",
         "as Pratt has it",
@@ -78,17 +82,22 @@ def test_one_seed_says_that_training_noise_is_not_seen(add_cell):
     assert "which one seed does not show (`bench run --seeds 5` does)" in foot
 
 
+def test_who_has_one_seed_beside_others_with_several_is_named(cells):
+    foot = "\n".join(paired_table(cells).foot)
+    assert "which each user's mean over the seeds makes smaller, but for RAND: one seed" in foot
+
+
 def test_csv_and_json_are_unrounded(cells):
     table = paired_table(cells)
     rows = list(csv.DictReader(io.StringIO(to_csv(table))))
     assert len(rows) == 6
-    assert float(rows[2]["difference"]) == pytest.approx(0.05)
-    assert float(rows[2]["value"]) == pytest.approx(0.625)
-    assert float(rows[2]["against_value"]) == pytest.approx(0.575)
+    assert float(rows[2]["difference"]) == pytest.approx(0.1)
+    assert float(rows[2]["value"]) == pytest.approx(0.6625)
+    assert float(rows[2]["against_value"]) == pytest.approx(0.5625)
     assert float(rows[2]["p_holm"]) >= float(rows[2]["p"])
     assert rows[2]["seeds"] == rows[2]["against_seeds"] == "0 1"
     value = json.loads(to_json(table))
-    assert value["family"] == "a data set and setting, all pairs"
+    assert value["significance"] == {"level": 0.05, "n_tests": 6, "n_randomisations": 24_000}
     assert value["rows"][0]["seed_sd"] is None
     assert value["rows"][0]["within_seed_noise"] is None
     assert value["rows"][2]["within_seed_noise"] is True

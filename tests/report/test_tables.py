@@ -543,15 +543,25 @@ def test_what_is_not_significantly_lower_than_the_best_is_marked(add_cell):
         "vbpr": "best",
         "dvbpr": "not significant",
     }
-    assert by_name["rand"]["p_against_best"] == 1e-4
-    assert by_name["rand"]["p_holm_against_best"] == pytest.approx(3e-4)
+    # Six pairs of four recommenders in a row of 40 users; nobody is cold: one family of six.
+    assert by_name["rand"]["p_against_best"] == 1 / 24_001
+    assert by_name["rand"]["p_holm_against_best"] == pytest.approx(6 / 24_001)
     assert by_name["dvbpr"]["p_holm_against_best"] == 1.0
     assert by_name["vbpr"]["p_against_best"] is None
     assert by_name["fm"]["wilcoxon_p_against_best"] < 1e-4
     text = foot(table)
     assert "† not significantly lower than the best of its row" in text
-    assert "anew 9,999 times (seed 0)" in text
-    assert "by Holm's method within each row, the best against each other recommender" in text
+    assert "anew 24,000 times (seed 0)" in text
+    assert "by Holm's method over the 6 pairs of all rows: one family per table" in text
+    assert table.facts["significance"]["n_tests"] == 6
+
+
+def test_pairs_of_all_rows_are_adjusted_together(add_cell):
+    cells = [*a_row_of_forty(add_cell), *a_row_of_forty(add_cell, dataset="shoes")]
+    table = table3(cells, significance=True)
+    rand = [row for row in table.tidy if row["recommender"] == "rand" and row["setting"] == "all"]
+    assert [row["p_holm_against_best"] for row in rand] == [pytest.approx(12 / 48_001)] * 2
+    assert "the 12 pairs of all rows" in foot(table)
 
 
 def test_no_marks_unless_asked_for_and_none_alone(add_cell):
@@ -559,6 +569,7 @@ def test_no_marks_unless_asked_for_and_none_alone(add_cell):
     assert marks(plain) == {}
     assert "significance" not in plain.tidy[0]
     assert "†" not in foot(plain)
+    assert "significance" not in plain.facts
     alone = table3([add_cell("vbpr", dataset="shoes")], significance=True)
     assert marks(alone) == {}
     assert alone.tidy[0]["significance"] is None
@@ -570,5 +581,7 @@ def test_both_sources_of_variation_are_kept_apart(add_cell):
     assert "the noise of training. It says nothing of the choice of users." in text
     assert "nothing of the noise of training, which each user's mean over the seeds" in text
     one = foot(table3([add_cell("vbpr", dataset="shoes")], ci=True))
+    assert "makes smaller, but for FM: one seed, which does not show it" in text
+    assert "not adjusted for their number" in text
     assert "which one seed does not show (`bench run --seeds 5` does)" in one
     assert "±:" not in one
