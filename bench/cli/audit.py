@@ -81,6 +81,7 @@ def audit(
     from bench.experiment.models import finished_cells, load_model
     from bench.experiment.plan import COLD_BELOW, parse_settings
     from bench.experiment.store import ResultStore
+    from bench.files import check_writable
     from bench.progress import Progress
     from bench.registry import Registry
     from bench.report.audit import (
@@ -93,6 +94,8 @@ def audit(
 
     if output is not None and output.suffix.lower() not in (".png", ".pdf"):
         raise BenchError(f"--output {output}: the figure is written as .png or .pdf")
+    if output is not None:
+        check_writable("write the figure", output.parent)
     options = AuditOptions(n_samples=samples, n_draws=draws, k=k)
     wanted = parse_settings(settings)
     registry = Registry(plugins)

@@ -12,7 +12,7 @@ from bench.cli.options import (
 )
 from bench.cli.rendering import format_option, in_one
 from bench.evaluation.auc import Ties
-from bench.evaluation.ranking import ranking_metrics
+from bench.report.aggregate import METRICS
 
 __all__ = ["evaluate"]
 
@@ -33,7 +33,7 @@ __all__ = ["evaluate"]
 )
 @click.option(
     "--metric",
-    type=click.Choice([metric.name for metric in ranking_metrics()]),
+    type=click.Choice(list(METRICS)),
     default="auc",
     show_default=True,
     help="What two bundles are compared by.",
@@ -55,20 +55,27 @@ def evaluate(
 ) -> int:
     """Recompute the row of each bundle and compare it with what the bundle says of itself.
 
-    Bundles on the same split are also compared with each other, user by user. Exit code 1: the
-    numbers are not those in a bundle's manifest.
+    Bundles that differ in the seed only become one row, their mean and standard deviation. Rows on
+    the same data, split and negatives are compared user by user, as `bench compare` does. Exit code
+    1: the numbers are not those in a bundle's manifest.
     """
     from bench.datasets.dataset import Dataset
     from bench.datasets.library import default_data_dir, find
     from bench.device import available_threads, resolve_device
-    from bench.errors import BenchError
+    from bench.errors import BenchError, printable
     from bench.experiment import export
     from bench.experiment.bundle import read_bundle
     from bench.files import sha256_of_file
     from bench.registry import Registry
-    from bench.report.bundles import Evaluated, difference_table, rows_table
+    from bench.report.bundle_pairs import difference_table, not_compared
+    from bench.report.bundles import Evaluated, results_of, rows_table
 
     bundles = [read_bundle(path) for path in paths]
+    if name is not None and all(bundle.manifest.kind == "ranks" for bundle in bundles):
+        raise BenchError(
+            "--dataset is for bundles of factors: ranks need no data set, so it would change "
+            "nothing; leave it out"
+        )
     opened: dict[str, Dataset] = {}
     evaluated = []
     for path, bundle in zip(paths, bundles, strict=True):
@@ -85,11 +92,13 @@ def evaluate(
         except BenchError as error:
             raise BenchError(f"{path}: {error}") from None
         evaluated.append(Evaluated(path.name, sha256_of_file(path), bundle.manifest, row))
-    tables = [rows_table(evaluated)]
-    compared = difference_table(evaluated, metric=metric, ties=ties)
+    results = results_of(evaluated)
+    tables = [rows_table(results)]
+    compared = difference_table(results, metric=metric, ties=ties)
     if compared is not None:
         tables.append(compared)
     click.echo(in_one("evaluation", tables, format_), nl=False)
-    if len(paths) > 1 and compared is None:
-        click.echo("no two of these bundles rest on the same users: not compared", err=True)
+    if compared is None:
+        for line in not_compared(results):
+            click.echo(printable(line), err=True)
     return int(any(export.differences(one.manifest, one.row) for one in evaluated))

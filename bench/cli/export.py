@@ -9,6 +9,7 @@ from bench.cli.options import (
     device_option,
     plugin_option,
     results_option,
+    set_option,
 )
 
 __all__ = ["export"]
@@ -30,6 +31,7 @@ __all__ = ["export"]
     help="User and item factors in half precision, or where the test items stand; auto: factors "
     "if the model has them.",
 )
+@set_option("Of several stored configurations take the one with this setting; repeatable.")
 @device_option
 @plugin_option
 @results_option
@@ -38,6 +40,7 @@ def export(
     name: str,
     output: Path,
     content: str,
+    settings: tuple[str, ...],
     device: str,
     plugins: tuple[Path, ...],
     results: Path,
@@ -54,12 +57,15 @@ def export(
     from bench.experiment.bundle import write_bundle
     from bench.experiment.cell_names import find_cell
     from bench.experiment.export import export_factors, export_ranks
+    from bench.experiment.plan import parse_settings
     from bench.experiment.store import ResultStore
     from bench.files import sha256_of_file
     from bench.recommender import FactorRecommender
     from bench.registry import Registry
+    from bench.report.configurations import choose
 
-    cell = find_cell(ResultStore(results), name)
+    wanted = parse_settings(settings)
+    cell = find_cell(ResultStore(results), name, choose=lambda found: choose(found, wanted))
     key = cell.record.key
     registry = Registry(plugins)
     if content == "auto" and key.protocol.get("sampled"):
@@ -94,6 +100,8 @@ def export(
     auc = f"AUC {metrics['auc_strict.all']:.6f}"
     if before is not None:
         auc += f" ({before['auc_strict.all']:.6f} before rounding to half precision)"
+    if n_sampled := key.protocol.get("sampled"):
+        auc = f"SAMPLED against {n_sampled} items, not comparable with exact results; {auc}"
     click.echo(
         f"{output}: {content} of {cell.record.label} on {key.dataset}, seed {key.seed}; {auc}; "
         f"{output.stat().st_size:,} bytes, SHA-256 {sha256_of_file(output)}"

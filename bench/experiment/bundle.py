@@ -2,8 +2,8 @@
 
 The file is a zip archive of `manifest.json` and NumPy arrays, uncompressed, so `numpy.load` opens
 it as it opens an .npz. The same result gives the same bytes. Reading trusts nothing: only the
-members that belong there, of the types, sizes and SHA-256 that the manifest gives, without pickles,
-and no more memory than the file is long.
+members that belong there, of the types, sizes and SHA-256 that the manifest gives, without pickles;
+nothing is unpacked, so what is read into memory is no more than a few times the file's length.
 """
 
 import dataclasses
@@ -109,7 +109,9 @@ class Manifest:
             _check_numbers(fields["scale_exponents"], ("user", "item"), int)
             if max(map(abs, fields["scale_exponents"].values())) > _LARGEST_EXPONENT:
                 raise ValueError("a scale is beyond any single-precision number")
-            _check_numbers(fields["before_rounding"], (), float)
+            _check_numbers(fields["before_rounding"], ("auc_strict.all",), float)
+        else:
+            _check_absent(fields, ("ids_hash", "scale_exponents", "before_rounding"))
         if not all(isinstance(text, str) for text in texts) or not isinstance(key.seed, int):
             raise TypeError("a name, a hash or the seed is missing")
         if not isinstance(key.protocol, dict) or not isinstance(fields["provenance"], dict):
@@ -225,7 +227,8 @@ def _read(archive: zipfile.ZipFile) -> Bundle:
     arrays = {}
     for name, (dtype, n_dimensions) in layout.items():
         content = archive.read(f"{name}.npy")
-        if hashlib.sha256(content).hexdigest() != members[f"{name}.npy"]["sha256"]:
+        said = members[f"{name}.npy"]
+        if (len(content), hashlib.sha256(content).hexdigest()) != (said["bytes"], said["sha256"]):
             _refuse(f"{name}.npy is not what the manifest says: altered")
         arrays[name] = _array(content, name, dtype, n_dimensions)
     if manifest.kind == "ranks":
@@ -283,6 +286,12 @@ def _check_numbers(value: Any, needed: tuple[str, ...], kind: type) -> None:
             raise TypeError(f"{number!r} is no number")
         if not math.isfinite(number):
             raise ValueError("a number is infinite")
+
+
+def _check_absent(fields: Mapping[str, Any], names: tuple[str, ...]) -> None:
+    for name in names:
+        if fields[name] is not None:
+            raise ValueError(f"a bundle of ranks has no {name}")
 
 
 def _refuse(reason: str) -> NoReturn:

@@ -1,7 +1,7 @@
 """Cells by name: DATASET/RECOMMENDER/SEED, or the store's own folder."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 
 from bench.errors import BenchError, printable, unknown_name
@@ -15,7 +15,12 @@ _log = logging.getLogger(__name__)
 _FORM = "write DATASET/RECOMMENDER/SEED, for example synthetic_fashion/vbpr/0, or a folder's name"
 
 
-def find_cell(store: ResultStore, name: str) -> StoredCell:
+def find_cell(
+    store: ResultStore,
+    name: str,
+    *,
+    choose: Callable[[list[StoredCell]], Sequence[StoredCell]] = lambda cells: cells,
+) -> StoredCell:
     """Find the finished cell that a user means.
 
     Parameters
@@ -24,8 +29,11 @@ def find_cell(store: ResultStore, name: str) -> StoredCell:
         Where cells lie.
     name
         "synthetic_fashion/vbpr/0", ".../seed0", ".../seed0-1f75922b99dde0e0", the last part of
-        that alone, or a path to it. Of several configurations with one seed the one made last is
-        taken, and the others are named in the log.
+        that alone, or a path to it. Of several configurations with one seed those ranked against
+        the whole catalogue come before sampled ones, and of these the one made last is taken; the
+        others are named in the log.
+    choose
+        Keeps some of the cells of that name.
 
     Raises
     ------
@@ -44,7 +52,11 @@ def find_cell(store: ResultStore, name: str) -> StoredCell:
         fitting = _placed(cells, *parts)
     else:
         raise BenchError(f"{printable(name)!r} names no cell: {_FORM}")
-    finished = sorted((c for c in fitting if c.record.status == "finished"), key=made_at)
+    fitting = list(choose(fitting))
+    finished = sorted(
+        (cell for cell in fitting if cell.record.status == "finished"),
+        key=lambda cell: (not _sampled(cell), made_at(cell)),
+    )
     if not finished:
         record = fitting[-1].record
         raise BenchError(
@@ -53,13 +65,22 @@ def find_cell(store: ResultStore, name: str) -> StoredCell:
             f"{record.key.seed}` tries again"
         )
     if len(finished) > 1:
-        others = ", ".join(cell.folder.name for cell in finished[:-1])
+        *others, taken = [
+            cell.folder.name + (f" ({n} SAMPLED items)" if (n := _sampled(cell)) else "")
+            for cell in finished
+        ]
         _log.warning(
-            "several configurations fit: %s, made last, is taken; there is also %s",
-            finished[-1].folder.name,
-            others,
+            "several configurations fit: %s is taken, the last made of the exact ones if there "
+            "are any; there is also %s; choose with --set",
+            taken,
+            ", ".join(others),
         )
     return finished[-1]
+
+
+def _sampled(cell: StoredCell) -> int:
+    """Give how many sampled items a cell was ranked against; 0 for the whole catalogue."""
+    return cell.record.key.protocol.get("sampled") or 0
 
 
 def _named(cells: Sequence[StoredCell], folder: str) -> list[StoredCell]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.datasets.dataset import Dataset
-from bench.errors import BenchError
+from bench.errors import BenchError, NonFiniteScoreError
 from bench.evaluation.counts import RankCounts
 from bench.evaluation.fused import count_factors
 from bench.evaluation.ranking import metric_means
@@ -155,7 +155,8 @@ def evaluate(
     Raises
     ------
     BenchError
-        Factors without a data set, or with another split or other users and items than theirs.
+        Factors without a data set, with another split or other users and items than theirs, or
+        with scores that are not finite.
     """
     manifest = bundle.manifest
     if manifest.kind == "ranks":
@@ -171,20 +172,27 @@ def evaluate(
             f"the bundle has factors of {shape[0]:,} users and {shape[1]:,} items, {dataset.name} "
             f"has {dataset.n_users:,} and {dataset.n_items:,}"
         )
-    return _row_of_factors(
-        factors,
-        _evaluated(dataset, key.protocol),
-        device=device,
-        threads=threads,
-        name=key.recommender,
-    )
+    try:
+        return _row_of_factors(
+            factors,
+            _evaluated(dataset, key.protocol),
+            device=device,
+            threads=threads,
+            name=key.recommender,
+        )
+    except NonFiniteScoreError:
+        raise BenchError(
+            "its factors give scores beyond single precision, which no exported fit did: forged or "
+            "damaged; get the bundle again from whoever made it"
+        ) from None
 
 
 def differences(manifest: Manifest, row: Row) -> list[str]:
     """List where recomputed numbers are not the manifest's: "auc_strict.all: 0.71, not 0.72".
 
     Ranks give the same numbers everywhere. Products of factors round differently from machine to
-    machine, which may move a test item past a neighbour: of them the AUC is compared, to 1e-5.
+    machine, which may move a test item past a neighbour: of them the AUC is compared, to 1e-5, and
+    how many users it rests on.
     """
     exact = manifest.kind == "ranks"
     tolerance = 1e-12 if exact else 1e-5
@@ -195,6 +203,10 @@ def differences(manifest: Manifest, row: Row) -> list[str]:
         said, here = manifest.metrics.get(name), row.metrics.get(name)
         if said is None or here is None or abs(said - here) > tolerance:
             found.append(f"{name}: {_text(here)}, not {_text(said)}")
+    for name in sorted(set(manifest.n_users) | set(row.n_users)):
+        n_said, n_here = manifest.n_users.get(name), row.n_users.get(name)
+        if n_said != n_here:
+            found.append(f"n_users.{name}: {_text(n_here)}, not {_text(n_said)}")
     return found
 
 
@@ -306,4 +318,6 @@ def _check_same_data(manifest: Manifest, dataset: Dataset) -> None:
 
 
 def _text(value: float | None) -> str:
-    return "none" if value is None else f"{value:.6f}"
+    if value is None:
+        return "none"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.6f}"

@@ -33,7 +33,9 @@ __all__ = [
     "Setting",
     "collect",
     "difference",
+    "difference_interval",
     "estimate",
+    "mean_interval",
     "user_values",
 ]
 
@@ -206,8 +208,7 @@ def estimate(
     sd = float(means.std(ddof=1)) if len(means) > 1 else None
     ends = None
     if interval:
-        rng = child_generator(0, "report", "bootstrap", setting)
-        bootstrap = bootstrap_mean(values.mean(axis=0), rng=rng)
+        bootstrap = mean_interval(values, setting)
         ends = (bootstrap.low, bootstrap.high)
     return Estimate(float(means.mean()), sd, ends, values.shape[1])
 
@@ -223,6 +224,27 @@ def difference(
     others = user_values(other, setting, metric, ties)
     if values is None or others is None:
         return None
+    return difference_interval(values, others, setting)
+
+
+def mean_interval(values: npt.NDArray[np.float64], setting: Setting) -> Interval:
+    """Give the interval over users of a mean, from values per seed and user."""
+    rng = child_generator(0, "report", "bootstrap", setting)
+    return bootstrap_mean(values.mean(axis=0), rng=rng)
+
+
+def difference_interval(
+    values: npt.NDArray[np.float64], others: npt.NDArray[np.float64], setting: Setting
+) -> Interval:
+    """Give the interval over users of the difference of two means, from values per seed and user.
+
+    Parameters
+    ----------
+    values, others
+        float64 (n_seeds, n_users) each, of the same users.
+    setting
+        Which users these are.
+    """
     rng = child_generator(0, "report", "bootstrap", "difference", setting)
     return bootstrap_difference(values.mean(axis=0), others.mean(axis=0), rng=rng)
 

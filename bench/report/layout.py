@@ -135,4 +135,5 @@ def joined(name: str, tables: Sequence[Table]) -> Table:
         foot=tuple(dict.fromkeys(line for table in tables for line in table.foot)),
         notes=tuple(note for table in tables for note in table.notes),
         tidy=tuple({"table": table.name, **row} for table in tables for row in table.tidy),
+        facts={table.name: table.facts for table in tables if table.facts},
     )

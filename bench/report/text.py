@@ -56,7 +56,7 @@ def to_text(table: Table, *, styled: bool = False) -> str:
             for number, note in enumerate(table.notes, start=1)
         ),
     ]
-    return "\n".join([textwrap.fill(table.caption, width), "", grid, "", *below]) + "\n"
+    return "\n".join([textwrap.fill(_plain(table.caption), width), "", grid, "", *below]) + "\n"
 
 
 def to_markdown(table: Table) -> str:
@@ -126,7 +126,7 @@ def _headings(table: Table) -> list[list[str]]:
     """Give one line of titles, under one of groups if there are any; a group is named once."""
     groups, last = [], ""
     for column in table.columns:
-        groups.append("" if column.group == last else column.group)
+        groups.append("" if column.group == last else _plain(column.group))
         last = column.group
     titles = [_plain(column.title) for column in table.columns]
     return [groups, titles] if any(groups) else [titles]
@@ -134,7 +134,7 @@ def _headings(table: Table) -> list[list[str]]:
 
 def _line(cell: Cell, depth: int, *, styled: bool) -> str:
     if depth:
-        return cell.details[depth - 1] if depth <= len(cell.details) else ""
+        return _plain(cell.details[depth - 1]) if depth <= len(cell.details) else ""
     # In front, so that digits stay in line under right alignment.
     text = cell.mark + _plain(cell.text) + _note(cell)
     if not cell.best:
@@ -147,8 +147,8 @@ def _note(cell: Cell) -> str:
 
 
 def _plain(text: str) -> str:
-    """Keep names from steering the terminal: control characters become blanks, line ends stay."""
-    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+    """Keep names from steering the terminal, or the grid: control characters become blanks."""
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _markdown(text: str) -> str:

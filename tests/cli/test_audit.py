@@ -68,6 +68,7 @@ def test_several_models_as_json(audit: Callable[..., Any]) -> None:
         (["--recommender", "fm"], "no finished cell of fm on toy"),
         (["--recommender", "vbpr", "--seed", "9"], "no finished cell of vbpr on toy with seed 9"),
         (["--recommender", "vbpr", "--output", "curve.svg"], "written as .png or .pdf"),
+        (["--recommender", "vbpr", "--output", "/proc/x.png"], "cannot write the figure"),
         (["--recommender", "vbpr", "--draws", "0"], "--draws must be at least 1"),
         (["--recommender", "vbpr", "--set", "vbpr.factor=3"], "did you mean 'factors'?"),
         (["--recommender", "vbpr", "--set", "vbpr.epochs=9"], "no stored cell of vbpr has epochs"),
@@ -101,7 +102,8 @@ def test_out_and_in_again(on_toy: Callable[..., Any], tmp_path: Path) -> None:
     assert outcome.code == 0, outcome.err
     assert "vbpr.bundle: the AUC is the manifest's" in outcome.out
     assert "visrank.bundle: all " in outcome.out
-    assert "VisRank (seed 0) less VBPR (seed 0)" in outcome.out
+    assert "VisRank (seed 0)  VBPR (seed 0)" in outcome.out
+    assert "by Holm's method over the 2 pairs" in outcome.out
     rows = json.loads(on_toy("evaluate", paths[1], "--format", "json").out)["rows"]
     assert {row["n_users"] for row in rows if row["setting"] == "all"} == {39}
 
@@ -158,6 +160,8 @@ def test_forged_numbers_are_exit_code_1(on_toy: Callable[..., Any], tmp_path: Pa
         (("export", "toy/vbpr/5", "--output", "x"), "seed or folder of toy/vbpr '5'"),
         (("export", "vbpr", "--output", "x"), "names no cell"),
         (("export", "toy/vbpr/0"), "--output"),
+        (("export", "toy/vbpr/0", "--output", "x", "--set", "vbpr.epochs=9"), "has epochs=9"),
+        (("export", "toy/vbpr/0", "--output", "x", "--set", "vbpr.epoch=9"), "mean 'epochs'?"),
         (("export", "toy/visrank/0", "--content", "factors", "--output", "x"), "has no factors"),
         (("evaluate", "no such file"), "no such file"),
         (("evaluate",), "BUNDLE"),
@@ -177,6 +181,59 @@ def test_bad_input_to_the_bundles_verbs(
     assert message in outcome.err
     assert outcome.err.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_data_set_for_ranks_is_refused(on_toy: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "ranks"
+    assert on_toy("export", "toy/visrank/0", "--output", path).code == 0
+    outcome = on_toy("evaluate", path, "--dataset", "nope")
+    assert outcome.code == 2
+    assert "error: --dataset is for bundles of factors" in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+def test_sampled_bundles_are_marked_and_not_compared(
+    bench: Callable[..., Any], tmp_path: Path
+) -> None:
+    from stored_cells import add_cell
+
+    from bench.experiment.store import ResultStore
+
+    store = ResultStore(tmp_path / "results")
+    add_cell(store, "visrank", [9] * 4)
+    add_cell(store, "visrank", [8] * 4, sampled=100, made="2030-01-01")
+    add_cell(store, "poprank")
+    words = ("--content", "ranks", "--results", store.root)
+    exact = bench("-q", "export", "clothing/visrank/0", "--output", tmp_path / "exact", *words)
+    assert "seed 0; AUC 0.900000;" in exact.out
+    sampled = ("--set", "visrank.protocol.sampled=100", "--output", tmp_path / "sampled")
+    outcome = bench("export", "clothing/visrank/0", *sampled, *words)
+    assert "SAMPLED against 100 items, not comparable with exact results; AUC 0.80" in outcome.out
+    done = bench("evaluate", tmp_path / "exact", tmp_path / "sampled")
+    assert done.code == 0
+    assert done.err == (
+        "Not compared: VisRank (seed 0) [exact] with VisRank (seed 0) [sampled]: ranked exactly "
+        "and against 100 SAMPLED items.\n"
+    )
+
+
+def test_factors_that_overflow_are_no_matter_of_the_learning_rate(
+    on_toy: Callable[..., Any], tmp_path: Path
+) -> None:
+    import dataclasses
+
+    from bench.experiment.bundle import Bundle, read_bundle, write_bundle
+
+    assert on_toy("export", "toy/vbpr/0", "--output", tmp_path / "a").code == 0
+    bundle = read_bundle(tmp_path / "a")
+    scales = {"user": -200, "item": -200}
+    forged = dataclasses.replace(bundle.manifest, scale_exponents=scales)
+    write_bundle(tmp_path / "b", Bundle(forged, bundle.arrays))
+    outcome = on_toy("evaluate", tmp_path / "b")
+    assert outcome.code == 2
+    assert "b: its factors give scores beyond single precision" in outcome.err
+    assert "learning rate" not in outcome.err
+    assert outcome.err.count("\n") == 1
 
 
 def test_factors_on_another_data_set(

@@ -136,6 +136,12 @@ HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
     "a key of another time": ({"edit": set_in("key", "x", value=1)}, "makes no sense"),
     "a seed as text": ({"edit": set_in("key", "seed", value="0")}, "or the seed is missing"),
     "a protocol as text": ({"edit": set_in("key", "protocol", value="x")}, "protocol"),
+    "names of ids": ({"edit": set_in("ids_hash", value="a" * 64)}, "ranks has no ids_hash"),
+    "scales": ({"edit": set_in("scale_exponents", value={})}, "ranks has no scale_exponents"),
+    "rounding": ({"edit": set_in("before_rounding", value=3)}, "ranks has no before_rounding"),
+    "another size": ({"edit": set_in("members", "user.npy", "bytes", value=7)}, "user.npy is not"),
+    "no size": ({"edit": set_in("members", "user.npy", value={})}, "no bundle"),
+    "a member as text": ({"edit": set_in("members", "user.npy", value="x")}, "no bundle"),
     "no members": ({"edit": set_in("members", value={})}, "other members"),
     "members as numbers": ({"edit": set_in("members", value=3)}, "no sense|no bundle"),
     "deep nesting": ({"replace": {"manifest.json": b"[" * 100_000}}, "no bundle"),
@@ -204,6 +210,14 @@ def test_forged_factors(
     replace, edit = with_member(f"{member}.npy", npy(array))
     with pytest.raises(BenchError, match=message):
         read_bundle(rewritten(tmp_path / "a", tmp_path / "b", replace=replace, edit=edit))
+
+
+@pytest.mark.parametrize("value", [None, {}, {"auc_strict.cold": 0.5}, 3])
+def test_factors_say_the_auc_before_rounding(factors: Bundle, tmp_path: Path, value: Any) -> None:
+    write_bundle(tmp_path / "a", factors)
+    edit = set_in("before_rounding", value=value)
+    with pytest.raises(BenchError, match=r"numbers are missing: auc_strict\.all"):
+        read_bundle(rewritten(tmp_path / "a", tmp_path / "b", edit=edit))
 
 
 def test_scales_are_bounded(factors: Bundle, tmp_path: Path) -> None:

@@ -67,3 +67,18 @@ def test_of_several_configurations_the_newest(
         cell = find_cell(store, "clothing/vbpr/0")
     assert cell.record.key.params == {"factors": 3}
     assert "several configurations fit" in caplog.text
+
+
+def test_exact_cells_come_before_sampled_ones(
+    store: ResultStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    exact = find_cell(store, "clothing/vbpr/1")
+    late = add_cell(store, "vbpr", seed=1, sampled=100, made="2030-01-01")
+    later = add_cell(store, "vbpr", seed=1, sampled=50, made="2031-01-01")
+    with caplog.at_level(logging.WARNING):
+        assert find_cell(store, "clothing/vbpr/1").folder == exact.folder
+    assert f"{late.folder.name} (100 SAMPLED items)" in caplog.text
+    assert find_cell(store, later.folder.name).folder == later.folder
+    assert (
+        find_cell(store, "clothing/vbpr/1", choose=lambda _: [late, later]).folder == later.folder
+    )

@@ -172,10 +172,13 @@ def test_altered_numbers_in_the_manifest_are_named(tmp_path: Path) -> None:
     better = dict(bundle.manifest.metrics)
     better["auc_strict.all"] += 0.01
     del better["mrr_half.cold"]
-    manifest = dataclasses.replace(bundle.manifest, metrics=better)
+    manifest = dataclasses.replace(bundle.manifest, metrics=better, n_users={"all": 7, "x": 1})
     assert differences(manifest, evaluate(bundle)) == [
         "auc_strict.all: 0.550000, not 0.560000",
         f"mrr_half.cold: {evaluate(bundle).metrics['mrr_half.cold']:.6f}, not none",
+        "n_users.all: 4, not 7",
+        "n_users.cold: 2, not none",
+        "n_users.x: none, not 1",
     ]
 
 

@@ -115,7 +115,7 @@ def test_equal_models_rarely_differ_anywhere_in_a_table():
             if any(p.verdict == "lower" for p in compared_with(pairs, best).values()):
                 n_false += 1
                 break
-    # 5 % and three standard errors; a family per row, best against others, errs in 40 % of them.
+    # 5 % and three standard errors; a family per row, best against others, errs in nearly half.
     assert n_false / n_tables <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / n_tables)
     # Thirteen users are enough to find a difference in such a table.
     values = {**table[0].values, names[0]: table[0].values[names[1]] + rng.uniform(1, 2, (1, 13))}

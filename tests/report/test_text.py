@@ -78,6 +78,15 @@ def test_text_lets_no_name_steer_the_terminal(add_cell):
     assert "\x07" not in text
 
 
+def test_a_line_end_in_a_cell_does_not_break_the_grid():
+    cells = (Cell("a\nb", ("c\nd",)), Cell("1"))
+    columns = (Column("A\nB", "G\nH", align="left"), Column("C"))
+    text = to_text(Table(name="t", caption="One\ntwo.", columns=columns, rows=(Row(cells),)))
+    assert text.split("\n\n")[0] == "One two."
+    grid = text.split("\n\n")[1].splitlines()
+    assert grid == ["---  -", "G H", "A B  C", "---  -", "a b  1", "c d", "---  -"]
+
+
 def test_text_of_a_table_without_foot_or_rows():
     assert to_text(Table(name="t", caption="Empty.", columns=(Column("A"),), rows=()))
 
