@@ -30,7 +30,7 @@ from bench.datasets.published_features import (
     check_feature_file,
     read_feature_rows,
 )
-from bench.datasets.published_sets import published_set
+from bench.datasets.published_sets import ARCHIVE_PARTITION, published_set
 from bench.datasets.record import DatasetRecord
 from bench.datasets.row_file import select_rows
 from bench.datasets.store import Timestamps, write_dataset
@@ -120,7 +120,7 @@ def import_archive(
             test=archive.test,
             user_ids=archive.user_ids,
             item_ids=archive.item_ids,
-            split_rule="as published: the archive's own partition",
+            split_rule=ARCHIVE_PARTITION,
             split_seed=None,
             timestamps=partition.timestamps,
             category_names=() if categories is None else categories.names,

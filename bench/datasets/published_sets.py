@@ -13,7 +13,17 @@ from bench.errors import BenchError, unknown_name
 if TYPE_CHECKING:
     from bench.datasets.archive import Archive
 
-__all__ = ["FASHION_CATEGORIES", "PUBLISHED_SETS", "Categories", "PublishedSet", "published_set"]
+__all__ = [
+    "ARCHIVE_PARTITION",
+    "FASHION_CATEGORIES",
+    "PUBLISHED_SETS",
+    "Categories",
+    "PublishedSet",
+    "published_set",
+]
+
+ARCHIVE_PARTITION = "as published: the archive's own partition"
+"""How a data set says that its validation and test items are the authors' own."""
 
 FASHION_CATEGORIES = (
     "men's tops",

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bench.evaluation.significance import Interval, bootstrap_mean
+from bench.evaluation.significance import N_RESAMPLES, Interval, bootstrap_mean
 from bench.rng import child_generator
 
-__all__ = ["Bin", "Point", "cold_curve", "count_bins"]
+__all__ = ["LEAST_USERS", "Bin", "Point", "cold_curve", "count_bins"]
+
+LEAST_USERS = 10
+"""Of fewer users no interval is given: the bootstrap's is far too narrow there."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def cold_curve(
     item_counts: npt.NDArray[np.int64],
     *,
     exact_below: int = 5,
-    n_resamples: int = 1000,
+    n_resamples: int = N_RESAMPLES,
 ) -> tuple[Point, ...]:
     """Average a per-user metric over the users whose test item has so many training interactions.
 
@@ -86,7 +89,8 @@ def cold_curve(
 
     Returns
     -------
-    A point per bin, also for bins without users (their mean is NaN); none without any user.
+    A point per bin, also for bins without users (their mean is NaN); none without any user. Bounds
+    are NaN where a bin has fewer than `LEAST_USERS` users.
     """
     there = ~np.isnan(values)
     if not there.any():
@@ -96,5 +100,7 @@ def cold_curve(
         inside = there & (item_counts >= one.low) & (item_counts <= one.high)
         rng = child_generator(0, "cold-curve", one.low)
         interval = bootstrap_mean(values[inside], rng=rng, n_resamples=n_resamples)
+        if interval.n_users < LEAST_USERS:
+            interval = interval._replace(low=float("nan"), high=float("nan"))
         points.append(Point(one, interval))
     return tuple(points)

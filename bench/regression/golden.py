@@ -31,6 +31,9 @@ __all__ = [
 
 GOLDEN_SCHEMA_VERSION = 1
 
+_NO_LONGER_WRITTEN = ("fit_seconds",)
+"""What entries of earlier files hold besides; it changed no verdict, so these are still read."""
+
 METRICS = ("auc_strict.all", "auc_half.all", "auc_strict.cold", "auc_half.cold")
 """What is compared: AUC under both tie rules, of All Items and Cold Items."""
 
@@ -111,8 +114,6 @@ class GoldenEntry:
         Of the code that was measured.
     seeds
         At least two.
-    fit_seconds
-        Mean over seeds.
     metrics
         By name, see `METRICS`; cold ones are missing where no test item is cold.
     """
@@ -124,7 +125,6 @@ class GoldenEntry:
     params_hash: str
     recommender_version: str
     seeds: tuple[int, ...]
-    fit_seconds: float
     metrics: Mapping[str, GoldenMetric]
 
 
@@ -273,7 +273,8 @@ def _entry(value: Mapping[str, Any]) -> GoldenEntry:
         )
         for name, metric in value["metrics"].items()
     }
-    entry = GoldenEntry(**{**value, "seeds": tuple(value["seeds"]), "metrics": metrics})
+    known = {name: part for name, part in value.items() if name not in _NO_LONGER_WRITTEN}
+    entry = GoldenEntry(**{**known, "seeds": tuple(value["seeds"]), "metrics": metrics})
     n_seeds = len(set(entry.seeds))
     for name, metric in metrics.items():
         if n_seeds < 2 or not n_seeds == len(entry.seeds) == len(metric.values):

@@ -183,7 +183,6 @@ def _entry(subject: Subject, records: Sequence[CellRecord], rule: ToleranceRule)
         params_hash=params_hash(params),
         recommender_version=first.key.recommender_version,
         seeds=subject.seeds,
-        fit_seconds=round(sum(record.fit_seconds for record in records) / len(records), 2),
         metrics={
             name: golden_metric([record.metrics[name] for record in records], rule)
             for name in METRICS

@@ -14,7 +14,14 @@ from bench.report.foot import is_other_item_set, made_how, opening_lines
 from bench.report.layout import DASH, Cell, Column, Notes, Row, Table
 from bench.report.missing import why_missing
 from bench.report.published import OTHER_ITEM_SET, Published, load_published
-from bench.report.reproduction import Ours, judge, our_auc, our_facts, verdict_lines
+from bench.report.reproduction import (
+    Ours,
+    judge,
+    knows_seeds,
+    our_auc,
+    our_facts,
+    verdict_lines,
+)
 from bench.report.tables import shown_blocks
 from bench.report.variation import interval_line
 
@@ -174,8 +181,7 @@ class _Made:
         if block.sampled is not None or block.drop_repeats:
             return "other protocol", reason
         verdict = judge(paper, ours)
-        unknown = verdict == "differs" and ours.seed_sd is None
-        return verdict, reason or (_ONE_SEED if unknown else None)
+        return verdict, reason or (None if knows_seeds(name, ours) else _ONE_SEED)
 
 
 def _our_cells(ours: Ours | None) -> tuple[Cell, Cell, Cell]:

@@ -7,7 +7,9 @@ from typing import Any
 
 from bench.evaluation.auc import Ties, auc_per_user
 from bench.evaluation.audit import DEFINITIONS, AuditCounts, Definition, Summary, summaries
-from bench.evaluation.cold_curve import Point, cold_curve
+from bench.evaluation.cold_curve import LEAST_USERS, Point, cold_curve
+from bench.evaluation.significance import N_RESAMPLES
+from bench.experiment.plan import COLD_BELOW
 from bench.experiment.record import CellRecord
 from bench.report.layout import DASH, Cell, Column, Notes, Row, Table
 
@@ -135,7 +137,7 @@ def curve_table(curves: Sequence[Curve]) -> Table:
                     "ci_high": _number(interval.high),
                 }
             )
-        rows.append(Row(tuple(cells), rule_above=one.low == 5))
+        rows.append(Row(tuple(cells), rule_above=one.low == COLD_BELOW))
     rule = "nothing" if curves[0].ties == "strict" else "one half"
     return Table(
         name="cold-curve",
@@ -148,11 +150,12 @@ def curve_table(curves: Sequence[Curve]) -> Table:
         ),
         rows=tuple(rows),
         foot=(
-            "Count: training interactions of the test item; counts from 5 on in bins that double. "
-            "What it is compared with is the whole catalogue outside the user's training, "
-            f"validation and test items in every row; a tie earns {rule}.",
-            "Intervals: 95% percentile bootstrap over the users of the row, 1,000 resamples, the "
-            "same users for all models.",
+            f"Count: training interactions of the test item; counts from {COLD_BELOW} on in bins "
+            "that double. What it is compared with is the whole catalogue outside the user's "
+            f"training, validation and test items in every row; a tie earns {rule}.",
+            f"Intervals: 95% percentile bootstrap over the users of the row, {N_RESAMPLES:,} "
+            "resamples, the same users for all models, not adjusted for the number of rows; none "
+            f"for fewer than {LEAST_USERS} users, where it would be far too narrow.",
             *(_made(curve.title, curve.record) for curve in curves),
         ),
         wide=len(curves) > 3,
@@ -227,6 +230,8 @@ def _interval_cell(point: Point) -> Cell:
     interval = point.interval
     if not interval.n_users:
         return Cell(DASH)
+    if math.isnan(interval.low):
+        return Cell(f"{interval.mean:.4f}")
     return Cell(f"{interval.mean:.4f}", (f"{interval.low:.3f}\N{EN DASH}{interval.high:.3f}",))
 
 

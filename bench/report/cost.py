@@ -35,6 +35,9 @@ class Cost:
         The largest peak of PyTorch's memory on a GPU; None where none was used.
     device
         "cpu" or "cuda", as the recommender says what it trained on.
+    card
+        Which GPU that was, by its maker's name; None for a processor or where the record does not
+        say.
     threads
         Processor threads of the training; None where the record does not say.
     """
@@ -45,6 +48,7 @@ class Cost:
     peak_memory_bytes: int
     peak_gpu_memory_bytes: int | None
     device: str
+    card: str | None
     threads: int | None
 
 
@@ -55,13 +59,16 @@ def cost_of(entry: Entry) -> Cost | None:
         return None
     gpu = [r.peak_gpu_memory_bytes for r in records if r.peak_gpu_memory_bytes is not None]
     made = entry.newest.provenance
+    device = str(made.get("device_used", made.get("device", "unknown")))
+    card = made.get("device") if device.startswith("cuda") else None
     return Cost(
         fit=_seconds([r.fit_seconds for r in records]),
         validation=_seconds([r.validation_seconds for r in records]),
         evaluation=_seconds([r.evaluation_seconds for r in records]),
         peak_memory_bytes=max(r.peak_memory_bytes for r in records),
         peak_gpu_memory_bytes=max(gpu, default=None),
-        device=str(made.get("device_used", made.get("device", "unknown"))),
+        device=device,
+        card=None if card in (None, "cpu", device) else str(card),
         threads=made.get("threads_used", made.get("threads")),
     )
 
@@ -102,7 +109,9 @@ def cost_rows(
         quantities["Peak GPU memory [MB]"] = lambda cost: Cell(
             "none" if cost.peak_gpu_memory_bytes is None else _megabytes(cost.peak_gpu_memory_bytes)
         )
-    quantities["Device"] = lambda cost: Cell(cost.device, _threads(cost.threads))
+    quantities["Device"] = lambda cost: Cell(
+        cost.device, (*(() if cost.card is None else (cost.card,)), *_threads(cost.threads))
+    )
     rows = []
     for title, cell_of in quantities.items():
         cells = [cell_of(costs[name]) if name in costs else dash(name) for name in names]
@@ -119,7 +128,7 @@ def cost_facts(cost: Cost | None) -> dict[str, Any]:
         seconds: Seconds | None = None if cost is None else getattr(cost, name)
         facts[f"{name}_seconds"] = None if seconds is None else seconds.mean
         facts[f"{name}_seconds_sd"] = None if seconds is None else seconds.sd
-    for name in ("peak_memory_bytes", "peak_gpu_memory_bytes", "device", "threads"):
+    for name in ("peak_memory_bytes", "peak_gpu_memory_bytes", "device", "card", "threads"):
         facts[name] = None if cost is None else getattr(cost, name)
     return facts
 

@@ -175,7 +175,7 @@ def _rows(table: Table) -> list[str]:
         lines.append(_line(_value(cell) for cell in row.cells))
         for depth in range(row.depth):
             details = [
-                f"{{\\scriptsize {escape(cell.details[depth])}}}"
+                f"{{\\scriptsize {_with_minus(escape(cell.details[depth]))}}}"
                 if depth < len(cell.details)
                 else ""
                 for cell in row.cells
@@ -187,13 +187,18 @@ def _rows(table: Table) -> list[str]:
 def _value(cell: Cell) -> str:
     text = escape(cell.text)
     if cell.text != DASH:
-        text = re.sub(r"^-(?=\d)", "$-$", text)
+        text = _with_minus(text)
     if cell.best:
         text = f"\\textbf{{{text}}}"
     raised = [escape(cell.mark)] if cell.mark else []
     if cell.note is not None:
         raised.append(str(cell.note))
     return f"{text}\\textsuperscript{{{','.join(raised)}}}" if raised else text
+
+
+def _with_minus(text: str) -> str:
+    """Set the sign of numbers, alone or as bounds of an interval, as a minus."""
+    return re.sub(r"(^|^\{\[\}|, )-(?=\d)", r"\1$-$", text)
 
 
 def _foot(table: Table) -> list[str]:

@@ -68,7 +68,6 @@ def test_several_models_as_json(audit: Callable[..., Any]) -> None:
         (["--recommender", "fm"], "no finished cell of fm on toy"),
         (["--recommender", "vbpr", "--seed", "9"], "no finished cell of vbpr on toy with seed 9"),
         (["--recommender", "vbpr", "--output", "curve.svg"], "written as .png or .pdf"),
-        (["--recommender", "vbpr", "--output", "/proc/x.png"], "cannot write the figure"),
         (["--recommender", "vbpr", "--draws", "0"], "--draws must be at least 1"),
         (["--recommender", "vbpr", "--set", "vbpr.factor=3"], "did you mean 'factors'?"),
         (["--recommender", "vbpr", "--set", "vbpr.epochs=9"], "no stored cell of vbpr has epochs"),
@@ -81,6 +80,20 @@ def test_bad_input_to_audit(audit: Callable[..., Any], words: list[str], message
     assert outcome.code == 2
     assert outcome.err.startswith("error: ")
     assert message in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+def test_a_figure_that_cannot_be_written_is_told_before_counting(
+    audit: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def count(*_: object, **__: object) -> None:
+        pytest.fail("counted first")
+
+    monkeypatch.setattr("bench.experiment.audit.audit_counts", count)
+    (tmp_path / "file").touch()
+    outcome = audit("--recommender", "vbpr", "--output", tmp_path / "file" / "x.png")
+    assert outcome.code == 2
+    assert "cannot write the figure" in outcome.err
     assert outcome.err.count("\n") == 1
 
 

@@ -45,7 +45,7 @@ def test_means_and_users_by_hand() -> None:
     ]  # fmt: skip
     assert points[0].interval.mean == pytest.approx(0.2)
     assert np.isnan(points[1].interval.mean)
-    assert points[2].interval[:3] == (0.9, 0.9, 0.9)
+    assert points[2].interval.mean == 0.9
     assert points[5].interval.mean == pytest.approx(0.6)
 
 
@@ -59,6 +59,14 @@ def test_intervals_are_the_bootstraps_and_draw_the_same_users(rng: np.random.Gen
     shifted = cold_curve(values + 0.25, counts, n_resamples=200)[0].interval
     assert shifted.low == pytest.approx(first.interval.low + 0.25)
     assert first.interval.low < first.interval.mean < first.interval.high
+
+
+def test_few_users_have_no_interval(rng: np.random.Generator) -> None:
+    counts = np.repeat([0, 1, 2], [9, 10, 1])
+    few, enough, one = cold_curve(rng.random(20), counts, n_resamples=50)
+    assert np.isfinite([few.interval.mean, one.interval.mean]).all()
+    assert np.isnan([few.interval[1:3], one.interval[1:3]]).all()
+    assert enough.interval.low < enough.interval.mean < enough.interval.high
 
 
 def test_nobody() -> None:

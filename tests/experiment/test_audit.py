@@ -142,12 +142,14 @@ class Oracle:
         return float(per_user[chosen].mean())
 
 
-@pytest.mark.parametrize("definition", DEFINITIONS, ids=lambda d: d.name)
+@pytest.mark.parametrize(
+    "definition",
+    [one for one in DEFINITIONS if one.name != "sampled"],  # which has a test of its own below
+    ids=lambda d: d.name,
+)
 def test_a_definition_is_the_oracles(
     definition: Any, counts: AuditCounts, model: Recommender, toy_dataset: Dataset
 ) -> None:
-    if definition.name == "sampled":
-        return  # has a test of its own below
     oracle = Oracle(model, toy_dataset)
     cold = {
         "cold-at-most-5": oracle.cold(5),

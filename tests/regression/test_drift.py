@@ -21,7 +21,6 @@ def entry(*values: float) -> GoldenEntry:
         params_hash="",
         recommender_version="1",
         seeds=tuple(range(10, 10 + len(values))),
-        fit_seconds=1.0,
         metrics={NAME: golden_metric(values, RULE)},
     )
 

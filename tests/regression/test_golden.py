@@ -42,7 +42,6 @@ def golden_of(values: dict[str, tuple[float, ...]], **changes: Any) -> Golden:
             params_hash=params_hash({"factors": 3}),
             recommender_version="1",
             seeds=tuple(range(len(some))),
-            fit_seconds=1.0,
             metrics={"auc_strict.all": golden_metric(some, rule)},
         )
         for name, some in values.items()
@@ -86,6 +85,15 @@ def test_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert read_golden(tmp_path / "g.json") == golden
     text = json.loads((tmp_path / "g.json").read_text())
     assert text["tolerance_rule"]["formula"].startswith("max(0.002, t * sd * sqrt(2 / m))")
+
+
+def test_files_with_the_seconds_of_the_fits_are_still_read(tmp_path: Path) -> None:
+    golden = golden_of({"a": (0.5, 0.6)})
+    value = golden.to_json()
+    assert "fit_seconds" not in value["recommenders"]["a"]
+    value["recommenders"]["a"]["fit_seconds"] = 1.5
+    (tmp_path / "g.json").write_text(json.dumps(value))
+    assert read_golden(tmp_path / "g.json") == golden
 
 
 def test_the_latest_update_that_names_a_recommender_is_its_origin() -> None:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from bench.datasets.published_sets import ARCHIVE_PARTITION
 from bench.errors import BenchError
 from bench.report.against import table3_against_paper
 from bench.report.layout import DASH
@@ -17,7 +18,7 @@ MEN = {"n_users": 34_244, "n_items": 110_636, "n_interactions": 254_870}
 N = 100
 
 
-def ours(value=0.7, half=0.01, *, se=0.005, sd=None, seeds=1):
+def ours(value=0.7, half=0.01, *, se=0.005, sd=None, seeds=1, same=False):
     return Ours(
         value=value,
         interval=(value - half, value + half),
@@ -25,6 +26,7 @@ def ours(value=0.7, half=0.01, *, se=0.005, sd=None, seeds=1):
         n_seeds=seeds,
         users_se=se,
         seed_sd=sd,
+        same_users=same,
     )
 
 
@@ -41,6 +43,11 @@ def ours(value=0.7, half=0.01, *, se=0.005, sd=None, seeds=1):
         (0.7245, ours(sd=0.01, seeds=4), "within noise"),
         (0.7246, ours(sd=0.01, seeds=4), "differs"),
         (0.7246, ours(sd=0.01, seeds=2), "within noise"),  # our mean of fewer seeds is less sure
+        # The same users and test items: how users vary is no excuse.
+        (0.70004, ours(same=True), "reproduced"),
+        (0.7001, ours(same=True), "differs"),
+        (0.7001, ours(same=True, sd=0.001, seeds=5), "within noise"),
+        (0.71, ours(same=True, sd=0.001, seeds=5), "differs"),
     ],
 )
 def test_verdicts_at_their_borders(paper, mine, verdict):
@@ -50,6 +57,8 @@ def test_verdicts_at_their_borders(paper, mine, verdict):
 def test_combined_sd():
     assert ours(sd=0.02, seeds=5).combined_sd == pytest.approx(math.sqrt(25e-6 + 4e-4 * 1.2))
     assert ours().combined_sd == 0.005
+    assert ours(same=True).combined_sd == 0.0
+    assert ours(sd=0.02, seeds=4, same=True).combined_sd == pytest.approx(0.02 * math.sqrt(1.25))
 
 
 @pytest.fixture
@@ -108,6 +117,40 @@ def test_numbers_behind_a_verdict_by_hand(men):
     assert row["difference"] == pytest.approx(0.7 - 0.7089)
     assert row["ci_low"] < 0.7 < row["ci_high"]
     assert row["n_seeds"] == 2
+
+
+def test_on_the_archives_own_partition_users_are_no_noise(men):
+    own = MEN | {"split_rule": ARCHIVE_PARTITION}
+    cells = [men("vbpr", [5, 9]), men("rand", [5])]
+    assert verdicts(table3_against_paper(cells))["all", "vbpr"] == "reproduced"  # 0.7, not 0.7089
+    table = table3_against_paper([men("vbpr", [5, 9], facts=own), men("rand", [5], facts=own)])
+    assert verdicts(table)["all", "vbpr"] == "differs"
+    assert verdicts(table)["all", "rand"] == "reproduced"
+    row = next(row for row in table.tidy if row["recommender"] == "vbpr")
+    assert row["same_users"] is True
+    assert row["combined_sd"] == 0.0
+    assert row["users_se"] > 0.01
+    assert "no noise between the two" in " ".join(table.foot)
+
+
+def test_one_seed_is_noted_beside_every_verdict_but_for_models_without_one(men):
+    cells = [men(name, [5, 9]) for name in ("poprank", "visrank", "vbpr", "fm")]
+    table = table3_against_paper([*cells, men("dvbpr", [1])])
+    noted = {
+        row["recommender"]: (row["verdict"], bool(row["note"]))
+        for row in table.tidy
+        if row["setting"] == "all" and row["verdict"] != "no value"
+    }
+    assert noted == {
+        "poprank": ("differs", False),
+        "visrank": ("differs", False),
+        "fm": ("reproduced", True),
+        "vbpr": ("reproduced", True),
+        "dvbpr": ("differs", True),
+    }
+    several = [men("vbpr", [5, 9], seed=1), *cells]
+    row = next(r for r in table3_against_paper(several).tidy if r["recommender"] == "vbpr")
+    assert row["note"] is None
 
 
 def test_the_noise_of_seeds_counts_where_there_are_some(men):

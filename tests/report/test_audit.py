@@ -151,6 +151,9 @@ def test_the_curve_by_hand(audited: Audited) -> None:
     assert half.rows[0].cells[2].text == "0.5500"
     assert "a tie earns one half" in half.foot[0]
     assert "95% percentile bootstrap" in half.foot[1]
+    assert "none for fewer than 10 users" in half.foot[1]
+    assert {row.cells[2].details for row in half.rows} == {()}
+    assert half.tidy[0]["ci_low"] is None
 
 
 @pytest.mark.parametrize("write", [to_text, to_markdown, to_latex, to_csv, to_json])

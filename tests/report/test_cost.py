@@ -12,10 +12,11 @@ from bench.report.tables import table3
 
 @pytest.fixture
 def add_costly(store, add_cell):
-    def add(name, *, fit=1.0, peak=2_500_000_000, gpu=None, scope="cell", used="cpu", **more):
-        cell = add_cell(
-            name, provenance={"device_used": used, "threads_used": 1 + (used == "cpu")}, **more
-        )
+    def add(
+        name, *, fit=1.0, peak=2_500_000_000, gpu=None, scope="cell", used="cpu", on="cpu", **more
+    ):
+        made = {"device_used": used, "threads_used": 1 + (used == "cpu"), "device": on}
+        cell = add_cell(name, provenance=made, **more)
         record = dataclasses.replace(
             cell.record,
             fit_seconds=fit,
@@ -72,6 +73,19 @@ def test_gpu_memory_only_where_a_gpu_was_used(add_costly):
     table = table3(cells, cost=True)
     assert lines(table)["Peak GPU memory [MB]"][:2] == ["none", "7"]
     assert lines(table)["Device"][:2] == ["cpu", "cuda"]
+
+
+def test_the_card_is_named_beside_its_threads(add_costly):
+    card = "NVIDIA H100 80GB HBM3"
+    cells = [
+        add_costly("vbpr", used="cuda", on=card),
+        add_costly("fm", on=card),  # trained on the processor of a machine with that card
+    ]
+    table = table3(cells, cost=True)
+    device = table.rows[-1].cells
+    assert [cell.text for cell in device[3:5]] == ["cpu", "cuda"]
+    assert [cell.details for cell in device[3:5]] == [("2 threads",), (card, "1 thread")]
+    assert [row["card"] for row in table.tidy[:2]] == [None, card]
 
 
 def test_the_foot_says_what_the_numbers_are(add_costly):

@@ -143,3 +143,11 @@ def test_a_mark_is_raised_beside_the_note():
         r"0.7\textsuperscript{1} \\"
     ) in text
     assert r"$\dagger$ close" in text
+
+
+def test_negative_bounds_of_intervals_have_a_minus():
+    cells = (Cell("[-0.0383, -0.0120]", ("[-0.1, +0.2]",)), Cell("-0.5", ("2020-01-01, a-1",)))
+    columns = (Column("A"), Column("B"))
+    text = to_latex(Table(name="t", caption="c", columns=columns, rows=(Row(cells),)))
+    assert r"{[}$-$0.0383, $-$0.0120{]} & $-$0.5 \\" in text
+    assert r"{\scriptsize {[}$-$0.1, +0.2{]}} & {\scriptsize 2020-01-01, a-1} \\" in text

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
+from bench.evaluation.cold_curve import LEAST_USERS
 from bench.report.audit import Curve
 from bench.report.figures.style import (
     FAINT,
@@ -88,8 +89,8 @@ def cold_curve_figure(curves: Sequence[Curve], *, cold_below: int) -> Figure:
         seeds = sorted({curve.record.key.seed for curve in curves})
         which = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
         note = (
-            f"{curves[0].record.dataset_title}, {which}, {rule}; intervals: 95% bootstrap over "
-            "users"
+            f"{curves[0].record.dataset_title}, {which}, {rule}; 95% bootstrap over users, from "
+            f"{LEAST_USERS} users on"
         )
         figure.text(
             0.5, 0.012, note, ha="center", va="bottom", fontsize=6, color=FAINT, parse_math=False
