@@ -137,7 +137,7 @@ def rows_table(results: Sequence[Result]) -> Table:
             "AUC: mean over test users of the share of items outside the user's training, "
             "validation and test items that score lower than the test item (IV-A); Cold Items: it "
             f"has fewer than {COLD_BELOW} training interactions. {interval_line()}",
-            *([seeds_line("auc")] if several else []),
+            *([seeds_line("metric")] if several else []),
             *(line for result in results for one in result.bundles for line in _bundle_lines(one)),
         ),
         wide=True,

@@ -52,7 +52,7 @@ def table3_foot(
     entries = [entry for block in blocks for entry in block.entries.values()]
     lines = opening_lines(blocks, metric=metric, ties=ties)
     if has_several_seeds(entries):
-        lines.append(seeds_line(metric))
+        lines.append(seeds_line(METRICS[metric].label))
     if ci or family is not None:
         lines.append(users_line(seeds_of(entries)))
     if ci:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from bench.evaluation.significance import N_RANDOMISATIONS, N_RESAMPLES, OPEN_BELOW
-from bench.report.aggregate import METRICS, Entry
+from bench.report.aggregate import Entry
 from bench.report.pairs import LEVEL, Family
 
 __all__ = [
@@ -26,11 +26,11 @@ def interval_line() -> str:
     )
 
 
-def seeds_line(metric: str) -> str:
-    """Say what stands after "±" below a value, and which source of variation it leaves out."""
+def seeds_line(what: str) -> str:
+    """Say what stands after "±" below the mean of `what`, and which variation it leaves out."""
     return (
-        f"±: standard deviation over seeds of the mean {METRICS[metric].label}, the value above "
-        "it: the noise of training. It says nothing of the choice of users."
+        f"±: standard deviation over seeds of the mean {what}, the value above it: the noise of "
+        "training. It says nothing of the choice of users."
     )
 
 

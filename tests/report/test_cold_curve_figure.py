@@ -22,7 +22,14 @@ def curves(store: ResultStore, n: int = 2, largest: int = 30) -> list[Curve]:
     made = []
     for name in list(LABELS)[:n]:
         points = cold_curve(rng.random(61), item_counts, n_resamples=50)
-        made.append(Curve(LABELS[name], add_cell(store, name).record, "strict", points))
+        made.append(
+            Curve(
+                LABELS[name],
+                add_cell(store, name, title="Amazon Fashion [data 0123]").record,
+                "strict",
+                points,
+            )
+        )
     return made
 
 
@@ -49,7 +56,8 @@ def test_lines_bars_and_labels(store: ResultStore) -> None:
     bars = [segment for segment in upper.containers[0].lines[2][0].get_segments() if len(segment)]
     assert len(bars) == sum(height >= 10 for height in heights) < len(drawn[0])
     assert any(
-        "95% bootstrap over users, from 10 users on" in text.get_text() for text in figure.texts
+        "95% bootstrap over users, none for fewer than 10" in text.get_text()
+        for text in figure.texts
     )
     assert any("seed 0, ties earn nothing" in text.get_text() for text in figure.texts)
 

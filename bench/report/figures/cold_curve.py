@@ -20,7 +20,7 @@ from bench.report.figures.style import (
 
 __all__ = ["cold_curve_figure"]
 
-_HEIGHT = 2.6
+_HEIGHT = 2.7
 _NARROW_BINS, _NARROW_CURVES = 10, 5
 """More than these do not fit into one column of a page."""
 _LOOKS = (
@@ -61,7 +61,7 @@ def cold_curve_figure(curves: Sequence[Curve], *, cold_below: int) -> Figure:
                 "left": left,
                 "right": 1 - 0.04 / width,
                 "top": 0.98 - 0.065 * legend_rows,
-                "bottom": 0.175,
+                "bottom": 0.205,
                 "hspace": 0.08,
                 "height_ratios": (3.2, 1.0),
             },
@@ -89,8 +89,8 @@ def cold_curve_figure(curves: Sequence[Curve], *, cold_below: int) -> Figure:
         seeds = sorted({curve.record.key.seed for curve in curves})
         which = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
         note = (
-            f"{curves[0].record.dataset_title}, {which}, {rule}; 95% bootstrap over users, from "
-            f"{LEAST_USERS} users on"
+            f"{curves[0].record.dataset_title}, {which}, {rule}\nintervals: 95% bootstrap over "
+            f"users, none for fewer than {LEAST_USERS}"
         )
         figure.text(
             0.5, 0.012, note, ha="center", va="bottom", fontsize=6, color=FAINT, parse_math=False
