@@ -200,7 +200,7 @@ def test_titles(make: Make, tmp_path: Path) -> None:
 def test_ids_of_a_hostile_archive_do_not_reach_the_terminal(
     make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="bench")
     ids = ("B0", "B\x1b[2J\n1", "B2", "B3", "Bé")
     record = make([image(), b"broken" * 20, image(), image(), b"broken" * 20], item_ids=ids)
     assert record.report["images"]["replaced_because_broken"] == [ids[1], ids[4]]
