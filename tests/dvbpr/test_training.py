@@ -15,8 +15,10 @@ from bench.device import torch_threads
 from bench.errors import BenchError
 from bench.recommender import State
 from dvbpr.backbones import BACKBONES
+from dvbpr.known_pairs import KnownPairs
 from dvbpr.objective import Objective, shared_losses, triple_losses
 from dvbpr.presets import DvbprParams
+from dvbpr.refit import refitted_rows
 from dvbpr.training import Trainer
 from dvbpr.weights import network_state, start_network
 
@@ -201,7 +203,7 @@ def test_the_same_seed_gives_the_same_bits(make: Callable[..., Trainer]) -> None
 
 
 def test_the_running_mean_is_the_weights_mean(make: Callable[..., Trainer]) -> None:
-    trainer = make(average=0.9)
+    trainer = make(average=0.9, refit_lambda=0.0)
     plan = trainer._epoch_plan()
     mean = {name: p.detach().double() for name, p in trainer.network.named_parameters()}
     rows = trainer.rows.table.double()
@@ -289,3 +291,15 @@ def test_a_data_set_without_training_pairs(images: npt.NDArray[np.uint8]) -> Non
         device="cpu",
     )
     assert trainer.run_epoch(nothing)[0] == 0.0
+
+
+def test_refitted_rows_belong_to_the_evaluated_network(make: Callable[..., Trainer]) -> None:
+    trainer = make(average=0.9, refit_lambda=2.0)
+    trainer.run_epoch(nothing)
+    rows, items = trainer.factors()
+    np.testing.assert_array_equal(items, trainer.encoder.catalogue(trainer.evaluated))
+    objective = Objective(convention="release", lambda_theta=2.0, weight_decay=0.0)
+    known = KnownPairs(trainer._train, trainer.device)
+    expected = refitted_rows(torch.from_numpy(items), trainer._train, known, objective, seed=5)
+    np.testing.assert_array_equal(rows, expected.numpy())
+    assert not np.array_equal(rows, trainer._average.rows.numpy())
