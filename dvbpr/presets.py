@@ -109,7 +109,7 @@ class Settings:
             "shift",
             "micro_batch",
         ):
-            if getattr(self, name) < 0:
+            if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
         for name in ("learning_rate", "user_learning_rate"):
             if getattr(self, name) <= 0:
@@ -196,7 +196,8 @@ PRESETS: dict[str, Settings] = {
 paper     the text of the paper: K = 50, mean of the batch's loss, conv1 without padding
 release   the authors' released code: K = 100, summed loss, conv1 padded
 fast      the same network with shared negatives, so that each encoded image counts many times
-slim      the same objective with a small network on 64 x 64 pixels: minutes on two processor cores
+slim      the objective of `fast` with a small network on 64 x 64 pixels and refitted user rows:
+          minutes on two processor cores
 """
 
 

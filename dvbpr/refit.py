@@ -7,6 +7,7 @@ outputs to the training pairs, so these look easier than pairs to come, and a ro
 as much as training did is too sure of itself.
 """
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,18 +16,22 @@ import torch
 from torch import Tensor
 
 from bench.datasets.dataset import Interactions
+from bench.errors import BenchError
 from bench.rng import child_generator
 from dvbpr.known_pairs import KnownPairs
 from dvbpr.objective import Objective, shared_losses
 
 __all__ = ["refitted_rows"]
 
+_log = logging.getLogger(__name__)
+
 _NEGATIVES = 256
 """Items that every user's own are compared with; 150 and 1200 of them gave validation AUCs that
 differ by .0008 on `synthetic_fashion`."""
 _PAIRS = 16_384
 """Training pairs of the users that are solved together: bounds the memory of the margins."""
-_ITERATIONS = 30
+_ITERATIONS = 200
+"""At most; a penalty like the presets' needs some 15."""
 
 
 def refitted_rows(
@@ -56,7 +61,12 @@ def refitted_rows(
 
     Returns
     -------
-    float32 (n_users, K). A user without training items has a row of zeros.
+    float32 (n_users, K). A user without training items has a row of zeros, the minimum of P.
+
+    Raises
+    ------
+    BenchError
+        The penalty is nothing against the spread of the outputs.
 
     Source: eq. 4 to 6, with the network fixed.
     """
@@ -65,8 +75,8 @@ def refitted_rows(
         return rows
     drawn = child_generator(seed, "dvbpr", "refit").integers(train.n_items, size=_NEGATIVES)
     negatives = torch.from_numpy(drawn).to(outputs.device)
-    change = _change_of_variables(outputs[negatives], objective)
-    turned = outputs @ change
+    change = _preconditioner(outputs[negatives], objective)
+    transformed = outputs @ change
     for users in _blocks(train):
         first = int(train.indptr[users.start])
         last = int(train.indptr[users.stop])
@@ -78,8 +88,8 @@ def refitted_rows(
         of_block = owners - users.start
         loss = _Loss(
             of_block,
-            turned[bought],
-            turned[negatives],
+            transformed[bought],
+            transformed[negatives],
             known_of,
             share,
             weights=1.0 / counts[of_block].to(outputs.dtype),
@@ -119,9 +129,10 @@ class _Loss:
 
     def __call__(self, v: Tensor) -> Tensor:
         """Add up over users in float64: near the minimum, losses differ in their last digits."""
-        losses = shared_losses(
-            v[self.users], self.positives, self.negatives, self.known, self.owned_share
-        )
+        # The gradient adds up a user's pairs. Of the two forms each is the one that adds in the
+        # same order every time on its kind of device, however many threads there are.
+        rows = v[self.users] if v.is_cuda else v.index_select(0, self.users)
+        losses = shared_losses(rows, self.positives, self.negatives, self.known, self.owned_share)
         penalties = self.objective.user_penalty(v @ self.change.T)
         return (losses * self.weights).double().sum() + penalties.double().sum()
 
@@ -130,8 +141,8 @@ def _minimum(loss: _Loss, zeros: Tensor) -> Tensor:
     """Find v by L-BFGS; the start is Newton's step from zero, were the curvature at its bound."""
     with torch.enable_grad():
         origin = zeros.clone().requires_grad_()
-        (slope,) = torch.autograd.grad(loss(origin), origin)
-        v = (-slope).requires_grad_()
+        (gradient,) = torch.autograd.grad(loss(origin), origin)
+        v = (-gradient).requires_grad_()
         search = torch.optim.LBFGS(
             [v],
             max_iter=_ITERATIONS,
@@ -148,10 +159,17 @@ def _minimum(loss: _Loss, zeros: Tensor) -> Tensor:
             return value
 
         search.step(closure)  # type: ignore[no-untyped-call]
+    if search.state[v]["n_iter"] >= _ITERATIONS:
+        _log.warning(
+            "dvbpr: refitted user rows have not converged after %d iterations (largest gradient "
+            "%.1g); a greater refit_lambda helps",
+            _ITERATIONS,
+            float(v.grad.abs().max()) if v.grad is not None else float("nan"),
+        )
     return v.detach()
 
 
-def _change_of_variables(negatives: Tensor, objective: Objective) -> Tensor:
+def _preconditioner(negatives: Tensor, objective: Objective) -> Tensor:
     """Give C, (K, K): rows theta = C v are searched by v, in which all directions curve alike.
 
     A sigmoid's slope is a quarter at most, so the Hessian is at most a quarter of the second moment
@@ -159,10 +177,16 @@ def _change_of_variables(negatives: Tensor, objective: Objective) -> Tensor:
     the negatives' covariance for the moment.
     """
     spread = torch.cov(negatives.double().T, correction=0).view(negatives.shape[1], -1) / 4.0
-    unit = torch.eye(negatives.shape[1], dtype=torch.float64, device=negatives.device)
-    curvature = 2.0 * float(objective.user_penalty(torch.ones((1, 1))))
-    lower: Tensor = torch.linalg.cholesky(spread + curvature * unit)
-    inverse: Tensor = torch.linalg.solve_triangular(lower, unit, upper=False)
+    identity = torch.eye(negatives.shape[1], dtype=torch.float64, device=negatives.device)
+    curvature = 2.0 * float(objective.user_penalty(torch.ones((1, 1), dtype=torch.float64)))
+    try:
+        lower: Tensor = torch.linalg.cholesky(spread + curvature * identity)
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # not in the stubs
+        raise BenchError(
+            f"dvbpr: user rows cannot be refitted with refit_lambda={objective.lambda_theta:g}: "
+            "against the spread of the outputs it is nothing; choose a greater one"
+        ) from None
+    inverse: Tensor = torch.linalg.solve_triangular(lower, identity, upper=False)
     return inverse.T.to(negatives.dtype)
 
 

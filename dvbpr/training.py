@@ -233,19 +233,22 @@ class Trainer:
         """Give theta and Phi as they are evaluated, (n_users, K) and (n_items, K).
 
         Phi is the evaluated network's; theta are the running means of the rows, or the rows fitted
-        to this Phi where the settings ask for it.
+        to this Phi where the settings ask for it and there is something to fit to.
         """
         items = self.encoder.catalogue(self.evaluated)
-        rows = self._average.rows
-        if self._settings.refit_lambda > 0.0:
-            rows = refitted_rows(
+        rows = self._average.rows.cpu().numpy().copy()
+        # What is no number is told by whoever evaluates it.
+        if self._settings.refit_lambda > 0.0 and np.isfinite(items).all():
+            refitted = refitted_rows(
                 torch.from_numpy(items).to(self.device),
                 self._train,
                 self._known,
                 replace(self._objective, lambda_theta=self._settings.refit_lambda),
                 seed=self._seed,
             )
-        return rows.cpu().numpy().copy(), items
+            active = np.diff(self._train.indptr) > 0
+            rows[active] = refitted.cpu().numpy()[active]
+        return rows, items
 
     def close(self) -> None:
         """End what prepares images."""

@@ -264,6 +264,11 @@ def _presets(entries: Sequence[Entry]) -> list[str]:
             details.append(f"K = {params['factors']}")
         if params.get("start", "random") != "random":
             details.append(f"started from {params['start']}")
+        if params.get("refit_lambda"):
+            details.append(
+                "user rows fitted anew for the network's outputs with lambda_theta = "
+                f"{params['refit_lambda']:g} (not in the paper)"
+            )
         lines.append(f"{entry.label}: {', '.join(details)}.")
     return list(dict.fromkeys(lines))
 

@@ -62,6 +62,11 @@ def test_what_is_recorded_is_complete_and_the_same_fit() -> None:
     assert Dvbpr.settled(settled, Runtime(device="cpu")) == settled
 
 
+def test_what_is_no_number_is_told() -> None:
+    with pytest.raises(ValueError, match="refit_lambda must be at least 0, got nan"):
+        DvbprParams(refit_lambda=float("nan"))
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
@@ -69,6 +74,7 @@ def test_what_is_recorded_is_complete_and_the_same_fit() -> None:
         ("dropout", "1", r"dropout must be in \[0, 1\), got 1.0"),
         ("learning_rate", "0", "learning_rate must be above 0"),
         ("weight_decay", "-1", "weight_decay must be at least 0"),
+        ("refit_lambda", "-1", "refit_lambda must be at least 0"),
         ("backbone", "vgg", "must be one of cnn-f, cnn-f-same, resnet-18, slim"),
         ("preset", "quick", "must be one of auto, paper, release, fast, slim"),
     ],

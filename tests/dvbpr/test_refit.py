@@ -9,6 +9,8 @@ import torch
 from scipy.optimize import minimize
 
 from bench.datasets.dataset import Interactions
+from bench.device import torch_threads
+from bench.errors import BenchError
 from bench.rng import child_generator
 from dvbpr import refit
 from dvbpr.known_pairs import KnownPairs
@@ -98,3 +100,62 @@ def test_nobody_bought_anything() -> None:
 def test_outputs_that_are_all_the_same(train: Interactions) -> None:
     same = np.ones((N_ITEMS, 1), dtype=np.float32)
     np.testing.assert_allclose(fitted(same, train, objective(1.0, "paper")), 0.0, atol=1e-6)
+
+
+def many(rng: np.random.Generator) -> tuple[npt.NDArray[np.float32], Interactions]:
+    """Give 100 dimensions, and pairs enough for several threads to share them."""
+    n_users, n_items = 400, 300
+    pairs = rng.integers(n_items, size=(n_users, 6))
+    train = Interactions.from_pairs(
+        np.repeat(np.arange(n_users), 6), pairs.ravel(), n_users=n_users, n_items=n_items
+    )
+    return rng.standard_normal((n_items, 100)).astype(np.float32), train
+
+
+def test_two_threads_give_the_same_bits_every_time(rng: np.random.Generator) -> None:
+    outputs, train = many(rng)
+    with torch_threads(2):
+        first = fitted(outputs, train, objective(10.0, "release"))
+        for _ in range(8):
+            np.testing.assert_array_equal(fitted(outputs, train, objective(10.0, "release")), first)
+
+
+@pytest.mark.parametrize("lambda_theta", [0.01, 1.0])
+def test_the_gradient_is_nothing_at_the_end(rng: np.random.Generator, lambda_theta: float) -> None:
+    """In all of 100 dimensions, with a weak penalty too; the gradient is computed in NumPy."""
+    outputs, train = many(rng)
+    rows = fitted(outputs, train, objective(lambda_theta, "release"))
+    drawn = child_generator(0, "dvbpr", "refit").integers(train.n_items, size=refit._NEGATIVES)
+    phi = outputs.astype(np.float64)
+    start, largest = 0.0, 0.0
+    for user in range(0, train.n_users, 20):
+        own = train.of(user)
+        others = phi[[j for j in drawn if j not in own]]
+        gradients = []
+        for theta in (np.zeros(100), rows[user]):
+            margins = (phi[own] @ theta)[:, None] - (others @ theta)[None, :]
+            slopes = -1.0 / (1.0 + np.exp(margins)) / margins.size  # (own, others)
+            data = slopes.sum(axis=1) @ phi[own] - slopes.sum(axis=0) @ others
+            gradients.append(np.linalg.norm(data + lambda_theta * theta))
+        start, largest = max(start, gradients[0]), max(largest, gradients[1])
+    assert largest < 2e-3 * start
+
+
+def test_a_penalty_of_nothing_is_told(train: Interactions) -> None:
+    flat = np.outer(np.arange(N_ITEMS), 1e6 / np.arange(3, 3 + K)).astype(np.float32)  # rank 1
+    with pytest.raises(BenchError, match="cannot be refitted with refit_lambda=1e-30"):
+        fitted(flat, train, objective(1e-30, "release"))
+
+
+def test_a_search_that_is_cut_off_says_so(
+    outputs: npt.NDArray[np.float32],
+    train: Interactions,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("WARNING", logger="dvbpr")
+    fitted(outputs, train, objective(1.0, "release"))
+    assert not caplog.messages
+    monkeypatch.setattr(refit, "_ITERATIONS", 1)
+    fitted(outputs, train, objective(1.0, "release"))
+    assert "have not converged after 1 iterations" in caplog.messages[0]

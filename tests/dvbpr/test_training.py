@@ -301,5 +301,23 @@ def test_refitted_rows_belong_to_the_evaluated_network(make: Callable[..., Train
     objective = Objective(convention="release", lambda_theta=2.0, weight_decay=0.0)
     known = KnownPairs(trainer._train, trainer.device)
     expected = refitted_rows(torch.from_numpy(items), trainer._train, known, objective, seed=5)
-    np.testing.assert_array_equal(rows, expected.numpy())
+    active = np.diff(trainer._train.indptr) > 0
+    np.testing.assert_array_equal(rows[active], expected.numpy()[active])
     assert not np.array_equal(rows, trainer._average.rows.numpy())
+
+
+def test_outputs_that_are_no_numbers_are_not_fitted_to(
+    make: Callable[..., Trainer],
+) -> None:
+    trainer = make(average=0.0, refit_lambda=2.0)
+    with torch.no_grad():
+        next(trainer.network.parameters()).fill_(float("nan"))
+    rows, items = trainer.factors()
+    assert not np.isfinite(items).any()
+    np.testing.assert_array_equal(rows, trainer.rows.table.numpy())
+
+
+def test_a_user_without_items_keeps_her_row(make: Callable[..., Trainer]) -> None:
+    trainer = make(average=0.0, refit_lambda=2.0)
+    kept = (trainer.factors()[0] == trainer.rows.table.numpy()).all(axis=1)
+    assert np.flatnonzero(kept).tolist() == [3]

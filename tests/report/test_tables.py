@@ -261,6 +261,14 @@ def test_foot_says_which_preset_ran(add_cell):
     assert "K = 50, started from classifier." in foot(table3([other]))
 
 
+def test_foot_says_that_rows_were_fitted_anew(add_cell):
+    params = {"preset": "slim", "factors": 50, "refit_lambda": 10.0}
+    table = table3([add_cell("dvbpr", params=params)])
+    assert "outputs with lambda_theta = 10 (not in the paper)." in foot(table)
+    as_trained = table3([add_cell("dvbpr", params=params | {"refit_lambda": 0.0})])
+    assert "lambda_theta" not in foot(as_trained)
+
+
 ORACLE = {"oracle_auc": {"all": {"strict": 0.91, "half": 0.92}, "cold": {"strict": 0.88}}}
 
 
