@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from bench.cli.options import (
 )
 from bench.cli.tuning import (
     Tuning,
+    TuningOptions,
     plan_tuning,
     refuse_options_of_tuning,
     tuned_names,
@@ -116,12 +118,7 @@ def run(
     checkpoint_seconds: float,
     force: bool,
     tuned: str | None,
-    grid: Path | None,
-    search: str,
-    search_trials: int | None,
-    jobs: int | None,
-    backend: str,
-    scheduler: str | None,
+    asked: TuningOptions,
     generate: bool,
     generator: str,
     trials: int | None,
@@ -166,34 +163,34 @@ def run(
     data_dir = data_dir or default_data_dir()
     names = split_names(datasets) or ["synthetic_fashion"]
     # Every word of the call is checked before anything is drawn, fitted or written.
-    asked = split_names(recommenders)
-    for name in asked:
+    named = split_names(recommenders)
+    for name in named:
         registry.recommender(name)
-    candidates = asked or importable(registry)
+    candidates = named or importable(registry)
     mine = {name: parsed.pop(name) for name in (DESIGN, generator) if name in parsed}
     if mine and not generate:
         raise BenchError(f"--set {next(iter(mine))}.…: --no-generate leaves out what it is for")
     tuning: Tuning | None = None
+    to_tune: list[str] = []
     if tuned is None:
         refuse_options_of_tuning()
     else:
+        own = asked.own_grids(registry)
+        to_tune = tuned_names(tuned, candidates, registry, own)
         tuning = plan_tuning(
-            tuned_names(tuned, candidates, registry),
+            to_tune,
             registry,
-            parsed,
-            grid=grid,
-            search=search,
-            search_trials=search_trials,
-            jobs=jobs,
-            backend=backend,
-            scheduler=scheduler,
-            options=options,
-            threads=threads,
+            {name: parsed.pop(name) for name in to_tune if name in parsed},
+            asked=asked,
+            own=own,
+            options=replace(options, threads=1 if threads is None else threads),
             plugins=plugins,
             data_dir=data_dir,
             results=results,
         )
-    params = plan_params(candidates, registry, parsed)
+    # What is tuned gets its hyper-parameters later, and may have none without the search.
+    given = plan_params([name for name in candidates if name not in to_tune], registry, parsed)
+    params = {name: given.get(name) for name in candidates}
     generating = plan_generating(
         mine,
         generator=generator,
@@ -211,7 +208,7 @@ def run(
         check_writable("store results", results)
         remove_leftovers(results)
     with process_group(device):
-        opened = _open(names, data_dir, registry, asked, params, options)
+        opened = _open(names, data_dir, registry, named, params, options)
         searched = {} if tuning is None else tuning.on_all(opened)
         plans = [
             (dataset, _cells(dataset, runnable, searched.get(dataset.name, {}), registry, options))
@@ -240,7 +237,7 @@ def _open(
     names: "Sequence[str]",
     data_dir: Path,
     registry: "Registry",
-    asked: "Sequence[str]",
+    named: "Sequence[str]",
     params: "Mapping[str, Any]",
     options: "RunOptions",
 ) -> "list[tuple[Dataset, dict[str, Any]]]":
@@ -264,7 +261,7 @@ def _open(
         runnable = {}
         for recommender, chosen in params.items():
             if reason := registry.recommender(recommender).missing(dataset.training):
-                if asked:
+                if named:
                     raise BenchError(f"{reason}; leave it out of --recommenders")
                 _log.info("left out: %s", reason)
             else:
@@ -287,7 +284,7 @@ def _cells(
 
     chosen, notes = dict(params), {}
     for name, found in searched.items():
-        if found.record is None:
+        if not found.won:
             del chosen[name]
         else:
             chosen[name], notes[name] = found.params, found.record.note()
@@ -300,6 +297,8 @@ def _print_tables(summaries: "Sequence[RunSummary]", *, ties: Ties, ci: bool) ->
     from bench.report.text import to_text
 
     cells = [cell for summary in summaries for cell in (*summary.made, *summary.skipped)]
+    if not cells:  # no search found a winner
+        return
     styled = sys.stdout.isatty()
     click.echo(to_text(table2(cells), styled=styled))
     click.echo(to_text(table3(cells, ties=ties, ci=ci), styled=styled), nl=False)

@@ -21,7 +21,7 @@ from bench.cli.options import (
     split_names,
     stopping_options,
 )
-from bench.cli.tuning import plan_tuning, tuning_options
+from bench.cli.tuning import TuningOptions, plan_tuning, tuning_options
 from bench.errors import BenchError
 from bench.files import check_writable, remove_leftovers
 
@@ -58,7 +58,7 @@ _log = logging.getLogger(__name__)
 @click.option(
     "--drop-repeats",
     is_flag=True,
-    help="Leave out users whose validation or test item is one of their training items.",
+    help="Leave out users whose validation item is one of their training items.",
 )
 @click.option("--force", is_flag=True, help="Make again what is finished.")
 @json_option
@@ -68,12 +68,7 @@ _log = logging.getLogger(__name__)
 def tune(
     datasets: tuple[str, ...],
     recommenders: tuple[str, ...],
-    grid: Path | None,
-    search: str,
-    search_trials: int | None,
-    jobs: int | None,
-    backend: str,
-    scheduler: str | None,
+    asked: TuningOptions,
     seed: int,
     device: str,
     threads: int | None,
@@ -91,15 +86,16 @@ def tune(
     """Search for the hyper-parameters with the best validation AUC; print all trials.
 
     The paper's grid (section IV-B) by default. No trial sees the test items. Finished trials are
-    kept, so a killed search goes on, and searches that overlap share them; failed ones are tried
-    again. `bench run --tune` searches the same way and fits the winners.
+    kept, so a killed search goes on, and searches that overlap share them, also while they run at
+    the same time; failed ones are tried again. `bench run --tune` searches the same way and fits
+    the winners.
     """
     from bench.datasets.library import check_available, default_data_dir, find
     from bench.device import resolve_device
     from bench.experiment.plan import RunOptions, parse_settings
     from bench.registry import Registry
     from bench.report.text import to_json, to_text
-    from bench.report.trials import trials_table
+    from bench.report.trials import trials_in_one, trials_table
 
     options = RunOptions(
         seeds=(seed,),
@@ -114,8 +110,9 @@ def tune(
     pinned = parse_settings(settings)
     registry = Registry(plugins)
     data_dir = data_dir or default_data_dir()
-    asked = split_names(recommenders)
-    candidates = asked or _with_a_grid(registry, grid)
+    own = asked.own_grids(registry)
+    named = split_names(recommenders)
+    candidates = named or list(own) or _with_a_grid(registry)
     for name in pinned:
         if name not in candidates:
             registry.recommender(name)  # an unknown name gets its own message
@@ -124,14 +121,9 @@ def tune(
         candidates,
         registry,
         pinned,
-        grid=grid,
-        search=search,
-        search_trials=search_trials,
-        jobs=jobs,
-        backend=backend,
-        scheduler=scheduler,
+        asked=asked,
+        own=own,
         options=options,
-        threads=threads,
         plugins=plugins,
         data_dir=data_dir,
         results=results,
@@ -150,33 +142,29 @@ def tune(
             for recommender in candidates:
                 if not (reason := registry.recommender(recommender).missing(dataset.training)):
                     able.append(recommender)
-                elif asked:
+                elif named:
                     raise BenchError(f"{reason}; leave it out of --recommenders")
                 else:
                     _log.info("left out: %s", reason)
             for recommender in able:
                 outcomes.extend(tuning.on(dataset, [recommender], pool).values())
-                record = outcomes[-1].record
-                if record is not None:
-                    made = trials_table(record)
-                    text = to_json(made) if as_json else to_text(made, styled=sys.stdout.isatty())
-                    click.echo(text)
+                if not as_json:
+                    made = trials_table(outcomes[-1].record)
+                    click.echo(to_text(made, styled=sys.stdout.isatty()))
+    if as_json:
+        click.echo(to_json(trials_in_one([outcome.record for outcome in outcomes])), nl=False)
     return _conclude(outcomes, results)
 
 
-def _with_a_grid(registry: "Registry", grid: Path | None) -> list[str]:
-    """Give the recommenders of the grid file, or all that bring a grid."""
-    from bench.experiment.tuning.grid_file import read_grids
-
-    if grid is not None:
-        return list(read_grids(grid, registry))
+def _with_a_grid(registry: "Registry") -> list[str]:
+    """Give all recommenders that bring a grid."""
     return [name for name in importable(registry) if registry.recommender(name).grid]
 
 
 def _conclude(outcomes: "Sequence[SearchResult]", results: Path) -> int:
     """Say how many trials failed; exit code 1 if any did, or nothing was won."""
     failed = sum(len(outcome.failed) for outcome in outcomes)
-    won = [outcome for outcome in outcomes if outcome.record is not None]
+    won = [outcome for outcome in outcomes if outcome.won]
     _log.info("%d of %d tuned; trials in %s", len(won), len(outcomes), results / "tuning")
     if failed:
         many = failed > 1

@@ -1,8 +1,9 @@
 """What `bench tune` and `bench run --tune` share: options, and the searches of a call."""
 
+import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,12 +15,17 @@ from bench.errors import BenchError
 if TYPE_CHECKING:
     from bench.datasets.dataset import Dataset
     from bench.experiment.plan import RunOptions
+    from bench.experiment.tuning.grid_file import OwnGrid
+    from bench.experiment.tuning.search import SearchKind, SearchOptions
     from bench.experiment.tuning.tune import Search, SearchResult
-    from bench.experiment.tuning.workers import Pool, Workers
+    from bench.experiment.tuning.workers import BackendName, Pool, Workers
+    from bench.recommender import Recommender
     from bench.registry import Registry
 
 __all__ = [
+    "OwnGrids",
     "Tuning",
+    "TuningOptions",
     "plan_tuning",
     "refuse_options_of_tuning",
     "tuned_names",
@@ -30,9 +36,56 @@ _log = logging.getLogger(__name__)
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
+OwnGrids = Mapping[str, "Sequence[OwnGrid]"]
+"""Grids of the user's own, by recommender."""
 
-def tuning_options(command: _Command) -> _Command:
-    """Add the options of a search."""
+
+@dataclass(frozen=True, kw_only=True)
+class TuningOptions:
+    """What `tuning_options` reads from the command line.
+
+    Attributes
+    ----------
+    grid
+        File with grids of the user's own.
+    search, search_trials
+        See `SearchOptions`.
+    jobs, backend, scheduler
+        See `Workers`.
+    """
+
+    grid: Path | None
+    search: "SearchKind"
+    search_trials: int | None
+    jobs: int | None
+    backend: "BackendName"
+    scheduler: str | None
+
+    def own_grids(self, registry: "Registry") -> OwnGrids:
+        """Read the grids of the user's own; none without a file.
+
+        Raises
+        ------
+        BenchError
+            As `read_grids` says.
+        """
+        from bench.experiment.tuning.grid_file import read_grids
+
+        return {} if self.grid is None else read_grids(self.grid, registry)
+
+
+def tuning_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of a search; the command gets them as `asked`, a `TuningOptions`."""
+
+    @functools.wraps(command)
+    def gathering(**words: Any) -> Any:
+        asked = {field.name: words.pop(field.name) for field in fields(TuningOptions)}
+        return command(asked=TuningOptions(**asked), **words)
+
+    return _with_options(gathering)
+
+
+def _with_options(command: _Command) -> _Command:
     for option in (
         click.option(
             "--scheduler",
@@ -64,7 +117,7 @@ def tuning_options(command: _Command) -> _Command:
             type=click.Choice(["grid", "random", "halving"]),
             default="grid",
             show_default=True,
-            help="Try every point, some, or drop the worse two thirds early, again and again.",
+            help="Every point, some, or all for few epochs and the better third anew for more.",
         ),
         click.option(
             "--grid",
@@ -113,10 +166,12 @@ class Tuning:
             Nothing to tune by, trials cannot be stored, or the workers are lost.
         """
         from bench.datasets.record import read_record
+        from bench.experiment.tuning.batch import TrialRunner
         from bench.experiment.tuning.store import TuningStore
         from bench.experiment.tuning.tune import Tuner, check_tunable
 
-        check_tunable(self.options.evaluated(dataset))
+        check_tunable(dataset, drop_repeats=self.options.drop_repeats)
+        store = TuningStore(self.results)
         folder = (self.data_dir / dataset.name).resolve()
         tuner = Tuner(
             dataset=dataset,
@@ -124,7 +179,8 @@ class Tuning:
             title=read_record(folder).title,
             plugins=self.plugins,
             run=self.options,
-            store=TuningStore(self.results),
+            store=store,
+            runner=TrialRunner(store, force=self.options.force),
         )
         found = {}
         for name in names:
@@ -152,19 +208,14 @@ def plan_tuning(
     registry: "Registry",
     settings: Mapping[str, Mapping[str, str]],
     *,
-    grid: Path | None,
-    search: str,
-    search_trials: int | None,
-    jobs: int | None,
-    backend: str,
-    scheduler: str | None,
+    asked: TuningOptions,
+    own: OwnGrids,
     options: "RunOptions",
-    threads: int | None,
     plugins: Sequence[Path],
     data_dir: Path,
     results: Path,
 ) -> Tuning:
-    """Read and check everything a call says about tuning.
+    """Check everything a call says about tuning.
 
     Parameters
     ----------
@@ -172,11 +223,11 @@ def plan_tuning(
         Recommenders to tune; all must have a grid.
     settings
         Hyper-parameters that are given and so not searched, as text.
-    threads
-        Of each trial, as given; one by default, however many run at once, so that one process and
-        many find the same numbers.
+    asked, own
+        How to search, and the grids that its file has.
     options
-        Of the call's fits; the first seed is the searches'.
+        Of the trials' fits: `threads` are one's, however many run at once, so that one process and
+        many find the same numbers; the first seed is the searches'.
 
     Raises
     ------
@@ -184,11 +235,7 @@ def plan_tuning(
         A grid, a search or the workers cannot be as they are asked for.
     """
     from bench.distributed import world_size
-    from bench.experiment.plan import check_storable
-    from bench.experiment.tuning.grid import grid_points
-    from bench.experiment.tuning.grid_file import read_grids
     from bench.experiment.tuning.search import SearchOptions
-    from bench.experiment.tuning.tune import Search
     from bench.experiment.tuning.workers import Workers
 
     if world_size() > 1:
@@ -196,27 +243,64 @@ def plan_tuning(
             "tuning runs under torchrun once per process: leave torchrun out and use --jobs or "
             "--backend dask; `bench run` under torchrun takes the winner by --set"
         )
-    how = SearchOptions(kind=search, trials=search_trials, seed=options.seeds[0])  # type: ignore[arg-type]
-    workers = Workers(backend=backend, jobs=jobs, scheduler=scheduler)  # type: ignore[arg-type]
-    own = {} if grid is None else read_grids(grid, registry)
-    searches = {}
-    for name in names:
-        recommender = registry.recommender(name)
-        pinned = settings.get(name, {})
-        points = grid_points(recommender, pinned=pinned, own=own.get(name))
-        for point in points:
-            check_storable(name, point.params)
-        source = grid.name if grid is not None and name in own else None
-        searches[name] = Search(
-            recommender=recommender, points=points, pinned=pinned, grid=source, options=how
+    how = SearchOptions(kind=asked.search, trials=asked.search_trials, seed=options.seeds[0])
+    workers = Workers(backend=asked.backend, jobs=asked.jobs, scheduler=asked.scheduler)
+    workers.check_device(options.device)
+    for name, parts in own.items():
+        if name not in names:
+            raise BenchError(
+                f"{parts[0].where()}: {name} is not tuned in this call; name it, too, or take its "
+                "section out"
+            )
+    searches = {
+        name: _search(
+            registry.recommender(name),
+            settings.get(name, {}),
+            own.get(name),
+            how,
+            source=asked.grid.name if asked.grid is not None and name in own else None,
         )
+        for name in names
+    }
     return Tuning(
         searches=searches,
         workers=workers,
-        options=replace(options, threads=threads or 1, sampled=None),
+        options=replace(options, sampled=None),
         plugins=tuple(path.resolve() for path in plugins),
         data_dir=data_dir,
         results=results,
+    )
+
+
+def _search(
+    recommender: "type[Recommender]",
+    pinned: Mapping[str, str],
+    own: "Sequence[OwnGrid] | None",
+    how: "SearchOptions",
+    *,
+    source: str | None,
+) -> "Search":
+    """Find the points of a search; one that the recommender refuses is told with its line."""
+    from bench.experiment.plan import check_storable
+    from bench.experiment.tuning.grid import RefusedPointError, grid_points
+    from bench.experiment.tuning.tune import Search
+
+    grids = None if own is None else [part.values for part in own]
+    try:
+        points = grid_points(recommender, pinned=pinned, own=grids, options=how)
+    except RefusedPointError as error:
+        if own is None:
+            raise
+        raise BenchError(f"{own[error.part].where(error.name)}: {error}") from None
+    for point in points:
+        check_storable(recommender.name, point.params)
+    return Search(
+        recommender=recommender,
+        points=points,
+        grids=tuple(grids or [recommender.grid]),
+        pinned=pinned,
+        grid=source,
+        options=how,
     )
 
 
@@ -229,13 +313,26 @@ def refuse_options_of_tuning() -> None:
         One of them is given.
     """
     context = click.get_current_context()
-    for name in ("grid", "search", "search_trials", "jobs", "backend", "scheduler"):
+    for name in (field.name for field in fields(TuningOptions)):
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
             raise BenchError(f"--{name.replace('_', '-')} is about tuning: add --tune")
 
 
-def tuned_names(text: str, candidates: "Sequence[str]", registry: "Registry") -> list[str]:
+def tuned_names(
+    text: str, candidates: Sequence[str], registry: "Registry", own: OwnGrids
+) -> list[str]:
     """Read the recommenders to tune: those named, or all of the run that have a grid.
+
+    Parameters
+    ----------
+    text
+        Names, comma-separated, or "all".
+    candidates
+        What is run.
+    registry
+        Has the recommenders, with the grids they bring.
+    own
+        Grids of the user's own.
 
     Raises
     ------
@@ -243,7 +340,7 @@ def tuned_names(text: str, candidates: "Sequence[str]", registry: "Registry") ->
         One of them is not run, or none has a grid.
     """
     if text == "all":
-        found = [name for name in candidates if registry.recommender(name).grid]
+        found = [name for name in candidates if name in own or registry.recommender(name).grid]
         if not found:
             raise BenchError(f"--tune: nothing to tune, for {', '.join(candidates)} have no grid")
         return found
@@ -257,7 +354,7 @@ def tuned_names(text: str, candidates: "Sequence[str]", registry: "Registry") ->
 def _tell(name: str, dataset: str, result: "SearchResult") -> None:
     from bench.report.trials import budget
 
-    if result.record is None:
+    if result.record.winner is None:
         _log.error("no trial of %s on %s finished: nothing was won", name, dataset)
         return
     won = ", ".join(f"{key}={value}" for key, value in result.record.winner.items())

@@ -268,8 +268,9 @@ class TuningSet:
     validation
         int32 (n_users,): the validation item of each user, `NO_ITEM` where there is none.
     known
-        All of a user's items, which are no negatives of hers: the test item is one of them, and
-        nothing says which.
+        All of a user's items, which are no negatives of hers. Her test item is the one that is
+        neither in training nor her validation item: only the evaluator is given this, and
+        recommenders `training` alone.
     """
 
     training: TrainingSet
@@ -354,9 +355,20 @@ class Dataset:
         train = self.training.train
         return repeats_training(train, self.validation) | repeats_training(train, self.test)
 
-    def for_tuning(self) -> TuningSet:
-        """Give this data set without its test items; they stay excluded from the negatives."""
-        return TuningSet(training=self.training, validation=self.validation, known=self.known)
+    def for_tuning(self, *, drop_repeats: bool = False) -> TuningSet:
+        """Give this data set without its test items; they stay excluded from the negatives.
+
+        Parameters
+        ----------
+        drop_repeats
+            Leave out users whose validation item is one of their training items. Unlike
+            `without_repeats`, it does not look at test items.
+        """
+        validation = self.validation
+        if drop_repeats:
+            repeats = repeats_training(self.training.train, validation)
+            validation = np.where(repeats, NO_ITEM, validation).astype(np.int32)
+        return TuningSet(training=self.training, validation=validation, known=self.known)
 
     def without_repeats(self) -> "Dataset":
         """Give this data set with nothing held out of the users in `repeats`.

@@ -9,7 +9,7 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +27,7 @@ __all__ = [
     "PeakMemory",
     "describe_machine",
     "generator_version",
+    "loaded_version",
     "measured_peak_memory",
     "package_versions",
     "recommender_version",
@@ -102,6 +103,21 @@ def recommender_version(recommender: type[Recommender]) -> str:
     return _version(recommender.name, RECOMMENDERS_GROUP, places)
 
 
+@functools.cache
+def loaded_version(recommender: type[Recommender]) -> str:
+    """Give `recommender_version` of the code that this process runs, whatever has become of files.
+
+    The files of a package are read when the first of its recommenders is asked for, and those of a
+    plug-in once for each class: a process that lives long keeps the code it has loaded.
+    """
+    places = _places(recommender) | {Path(inspect.getfile(evaluation)).parent}
+
+    def read(place: Path) -> Sources:
+        return _first_seen(place) if place.is_dir() else _sources(place)
+
+    return _version(recommender.name, RECOMMENDERS_GROUP, places, read)
+
+
 def generator_version(generator: type[Generator]) -> str:
     """Name the code of a generator, as `recommender_version` does; nothing is evaluated in it."""
     return _version(generator.name, GENERATORS_GROUP, _places(generator))
@@ -120,12 +136,26 @@ def _places(plugged: type[Any]) -> set[Path]:
     return places
 
 
-def _version(name: str, group: str, places: set[Path]) -> str:
+Sources = Mapping[Path, bytes]
+"""Source files and what stands in them."""
+
+
+def _sources(place: Path) -> Sources:
+    """Read the source files of a package, or the one of a plug-in."""
+    return {f: f.read_bytes() for f in (place.rglob("*.py") if place.is_dir() else [place])}
+
+
+_first_seen = functools.cache(_sources)
+
+
+def _version(
+    name: str, group: str, places: set[Path], read: Callable[[Path], Sources] = _sources
+) -> str:
     """Give the version of the distribution that registers `name`, or "file", and a hash of code."""
-    files = {f for place in places for f in (place.rglob("*.py") if place.is_dir() else [place])}
+    files = {path: content for place in places for path, content in read(place).items()}
     digest = hashlib.sha256()
     for source in sorted(files, key=lambda path: (path.parent.name, path.name)):
-        digest.update(source.read_bytes())
+        digest.update(files[source])
     points = importlib.metadata.entry_points(group=group, name=name)
     versions = [point.dist.version for point in points if point.dist is not None]
     return f"{versions[0] if versions else 'file'}+{digest.hexdigest()[:12]}"

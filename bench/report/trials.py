@@ -1,12 +1,13 @@
 """The trials of a search as a table, and how its budget reads."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bench.experiment.tuning.record import SearchRecord
-from bench.report.layout import DASH, Cell, Column, Notes, Row, Table
+from bench.report.layout import DASH, Cell, Column, Notes, Row, Table, joined
 
-__all__ = ["budget", "settings_of", "trials_table"]
+__all__ = ["budget", "settings_of", "trials_in_one", "trials_table"]
 
 
 def budget(note: Mapping[str, Any]) -> str:
@@ -23,7 +24,7 @@ def budget(note: Mapping[str, Any]) -> str:
 
 def settings_of(record: SearchRecord) -> str:
     """Write the winner, and what was pinned, as `--set` takes them."""
-    settings = {**record.key.pinned, **record.winner}
+    settings = {**record.key.pinned, **(record.winner or {})}
     return " ".join(
         f"--set {record.key.recommender}.{name}={_text(value)}" for name, value in settings.items()
     )
@@ -35,7 +36,7 @@ def _text(value: object) -> str:
 
 def trials_table(record: SearchRecord) -> Table:
     """Lay out every trial of a search, the best first."""
-    names = list(record.winner)
+    names = list(record.ranking[0]["values"])
     notes = Notes()
     rows = []
     for rank, trial in enumerate(record.ranking, start=1):
@@ -49,7 +50,7 @@ def trials_table(record: SearchRecord) -> Table:
         epoch = Cell(DASH if best is None else f"{best} of {run}")
         rows.append(Row((Cell(str(rank)), *values, result, epoch, Cell(f"{trial['seconds']:.1f}"))))
     return Table(
-        name=f"trials-{record.key.recommender}",
+        name=f"trials-{record.key.dataset}-{record.key.recommender}",
         caption=f"Tuning {record.label} on {record.dataset_title}: trials, best first.",
         columns=(
             Column(""),
@@ -62,8 +63,17 @@ def trials_table(record: SearchRecord) -> Table:
         foot=_foot(record),
         notes=notes.texts(),
         tidy=tuple({**trial["values"], **_result(trial)} for trial in record.ranking),
-        facts={"winner": dict(record.winner), "tuning": record.note()},
+        facts={"winner": record.note()["winner"], "tuning": record.note()},
     )
+
+
+def trials_in_one(records: Sequence[SearchRecord]) -> Table:
+    """Lay out the trials of several searches for programs: one list, each with its table's name."""
+    tables = [trials_table(record) for record in records]
+    if len(tables) == 1:
+        return tables[0]
+    searches = [{"table": table.name, **table.facts} for table in tables]
+    return replace(joined("trials", tables), facts={"searches": searches})
 
 
 def _foot(record: SearchRecord) -> tuple[str, ...]:
@@ -76,18 +86,49 @@ def _foot(record: SearchRecord) -> tuple[str, ...]:
     ]
     if record.key.search == "halving":
         lines.append(
-            "Successive halving: the better third of the points goes on with three times as many "
-            "epochs; longer fits stand above shorter ones, whatever their AUC."
+            "Successive halving: each stage fits the better third of the one before anew, for "
+            "three times as many epochs; where a fit diverges or fails, the next point takes its "
+            "place; longer fits stand above shorter ones, whatever their AUC."
         )
     if record.key.pinned:
         pinned = ", ".join(f"{name}={value}" for name, value in record.key.pinned.items())
         lines.append(f"Given, not searched: {pinned}.")
+    if record.key.protocol.get("drop_repeats"):
+        lines.append("Without users whose validation item is one of their training items.")
+    if record.winner is None:
+        lines.append("Nothing was won: no whole fit came to an end.")
+        return tuple(lines)
     won = ", ".join(f"{name}={_text(value)}" for name, value in record.winner.items())
+    run = f"bench run --dataset {record.key.dataset} --recommenders {record.key.recommender}"
     lines.append(
-        f"Won: {won or 'the only point'}. `bench run --recommenders {record.key.recommender} "
-        f"{settings_of(record)}` runs it."
+        f"Won: {won or 'the only point'}. `{run} {settings_of(record)}` runs it; "
+        f"`{run} {_tune_options(record)}` does, too, and its table says what the search cost."
     )
     return tuple(lines)
+
+
+def _tune_options(record: SearchRecord) -> str:
+    """Write the options with which `bench run` finds all trials of the search stored."""
+    key = record.key
+    words = ["--tune", f"--seed {key.seed}"]
+    if record.grid is not None:
+        words.append(f"--grid {record.grid}")
+    if key.search != "grid":
+        words.append(f"--search {key.search}")
+    if key.trials is not None:
+        words.append(f"--search-trials {key.trials}")
+    words += [f"--set {key.recommender}.{name}={value}" for name, value in key.pinned.items()]
+    for name in ("patience", "validate_every"):
+        # As `RunOptions.protocol` has them: what was not given is told otherwise.
+        if isinstance(value := key.protocol.get(name), int):
+            words.append(f"--{name.replace('_', '-')} {value}")
+    if key.protocol.get("threads", 1) != 1:
+        words.append(f"--threads {key.protocol['threads']}")
+    if key.protocol.get("drop_repeats"):
+        words.append("--drop-repeats")
+    if not key.deterministic:
+        words.append("--no-deterministic")
+    return " ".join(words)
 
 
 def _result(trial: Mapping[str, Any]) -> dict[str, Any]:

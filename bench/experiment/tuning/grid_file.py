@@ -8,8 +8,9 @@ A section given several times (`[[vbpr]]`, or a list of mappings in YAML) is sea
 other, for values that belong together.
 """
 
+import re
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,13 +18,41 @@ from typing import Any
 
 import yaml
 
-from bench.errors import BenchError, one_line, user_io_errors
+from bench.errors import BenchError, described, one_line, user_io_errors
 from bench.recommender import Recommender, parse_values
 from bench.registry import Registry
 
-__all__ = ["read_grids"]
+__all__ = ["OwnGrid", "read_grids"]
 
-Grid = dict[str, tuple[object, ...]]
+UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
+"""What the parsers raise for scalars that are none of the type they seem to be of, for numbers of
+thousands of digits, and for thousands of brackets."""
+
+
+@dataclass(frozen=True)
+class OwnGrid:
+    """A grid of a file.
+
+    Attributes
+    ----------
+    values
+        Hyper-parameter to values.
+    path
+        The file.
+    line
+        Where it begins, from 1.
+    lines
+        Hyper-parameter to the line of its values.
+    """
+
+    values: Mapping[str, tuple[object, ...]]
+    path: Path
+    line: int
+    lines: Mapping[str, int]
+
+    def where(self, name: str | None = None) -> str:
+        """Say where the grid, or one hyper-parameter of it, stands."""
+        return _where(self.path, self.line if name is None else self.lines[name])
 
 
 @dataclass(frozen=True)
@@ -35,7 +64,7 @@ class _Section:
     entries: tuple[tuple[str, int, Any], ...]
 
 
-def read_grids(path: Path, registry: Registry) -> dict[str, tuple[Grid, ...]]:
+def read_grids(path: Path, registry: Registry) -> dict[str, tuple[OwnGrid, ...]]:
     """Read the grids of a file, per recommender.
 
     Raises
@@ -50,12 +79,12 @@ def read_grids(path: Path, registry: Registry) -> dict[str, tuple[Grid, ...]]:
     with user_io_errors("read the grid", path):
         content = path.read_bytes()
     try:
-        text = content.decode("utf-8").replace("\r\n", "\n")
+        text = content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise BenchError(
             f"grid {path}: not UTF-8 text ({error.reason}); save it as UTF-8"
         ) from None
-    grids: dict[str, tuple[Grid, ...]] = {}
+    grids: dict[str, tuple[OwnGrid, ...]] = {}
     for section in readers[path.suffix.lower()](text, path):
         with _at(path, section.line):
             recommender = registry.recommender(section.name)
@@ -66,11 +95,15 @@ def read_grids(path: Path, registry: Registry) -> dict[str, tuple[Grid, ...]]:
     return grids
 
 
+def _where(path: Path, line: int) -> str:
+    return f"grid {path}, line {line}"
+
+
 class _at:  # noqa: N801  # reads as a word of the `with` statement
     """Puts file and line before the message of an error inside the block."""
 
     def __init__(self, path: Path, line: int) -> None:
-        self._where = f"grid {path}, line {line}"
+        self._where = _where(path, line)
 
     def __enter__(self) -> None:
         pass
@@ -78,10 +111,13 @@ class _at:  # noqa: N801  # reads as a word of the `with` statement
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, BenchError):
             raise BenchError(f"{self._where}: {error}") from None
+        if isinstance(error, UNREADABLE):
+            text = described(error)[:200]
+            raise BenchError(f"{self._where}: a value cannot be read ({text})") from None
 
 
-def _grid(section: _Section, recommender: type[Recommender], path: Path) -> Grid:
-    grid: Grid = {}
+def _grid(section: _Section, recommender: type[Recommender], path: Path) -> OwnGrid:
+    grid: dict[str, tuple[object, ...]] = {}
     for key, line, value in section.entries:
         with _at(path, line):
             values = value if isinstance(value, list) else [value]
@@ -92,7 +128,7 @@ def _grid(section: _Section, recommender: type[Recommender], path: Path) -> Grid
     if not grid:
         with _at(path, section.line):
             raise BenchError(f"{section.name} has no hyper-parameters; `bench list` shows them")
-    return grid
+    return OwnGrid(grid, path, section.line, {key: line for key, line, _ in section.entries})
 
 
 def _text(where: str, value: object) -> str:
@@ -111,16 +147,16 @@ def _text(where: str, value: object) -> str:
 def _toml_sections(text: str, path: Path) -> list[_Section]:
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except UNREADABLE as error:
         line = _toml_line(text, lambda document: False)
-        raise BenchError(f"grid {path}, line {line}: not TOML: {error}") from None
+        raise BenchError(f"{_where(path, line)}: not TOML: {one_line(error)[:200]}") from None
     sections = []
     for name, body in document.items():
         line = _toml_line(text, partial(_contains, name=name))
         parts = body if isinstance(body, list) else [body]
-        for number, part in enumerate(parts):
+        for number, part in enumerate(parts or [None]):
             if not isinstance(part, dict):
-                raise BenchError(f"grid {path}, line {line}: {_no_section(name)}")
+                raise BenchError(f"{_where(path, line)}: {_no_section(name)}")
             entries = []
             for key, value in part.items():
                 present = partial(_contains, name=name, number=number, key=key)
@@ -148,7 +184,7 @@ def _toml_line(text: str, present: Callable[[dict[str, Any]], bool]) -> int:
     for end in range(1, len(lines) + 1):
         try:
             document = tomllib.loads("\n".join(lines[:end]))
-        except tomllib.TOMLDecodeError:  # in the midst of a statement
+        except UNREADABLE:  # in the midst of a statement
             continue
         if present(document):
             return begins
@@ -170,6 +206,8 @@ def _yaml_sections(text: str, path: Path) -> list[_Section]:
         raise BenchError(f"grid {path}{where}: not plain YAML: {problem}") from None
     except yaml.YAMLError as error:  # a character that no YAML may have
         raise BenchError(f"grid {path}: not YAML: {one_line(error)}") from None
+    except RecursionError:
+        raise BenchError(f"grid {path}: brackets or blocks are nested too deeply") from None
 
 
 def _loaded_sections(loader: yaml.SafeLoader, path: Path) -> list[_Section]:
@@ -179,15 +217,30 @@ def _loaded_sections(loader: yaml.SafeLoader, path: Path) -> list[_Section]:
     sections = []
     for name, line, body in _yaml_pairs(loader, root, path):
         parts = body.value if isinstance(body, yaml.SequenceNode) else [body]
-        for part in parts:
+        for part in parts or [None]:
             if not isinstance(part, yaml.MappingNode):
-                raise BenchError(f"grid {path}, line {line}: {_no_section(name)}")
+                raise BenchError(f"{_where(path, line)}: {_no_section(name)}")
             entries = tuple(
-                (key, key_line, loader.construct_object(node, deep=True))
+                (key, key_line, _yaml_value(loader, node, path))
                 for key, key_line, node in _yaml_pairs(loader, part, path)
             )
             sections.append(_Section(name, line, entries))
     return sections
+
+
+def _yaml_value(loader: yaml.SafeLoader, node: yaml.Node, path: Path) -> Any:
+    """Read a value, or a list of them; 010 and 1:30, which YAML counts by 8 and 60, are refused."""
+    if isinstance(node, yaml.SequenceNode):
+        return [_yaml_scalar(loader, part, path) for part in node.value]
+    return _yaml_scalar(loader, node, path)
+
+
+def _yaml_scalar(loader: yaml.SafeLoader, node: yaml.Node, path: Path) -> Any:
+    with _at(path, node.start_mark.line + 1):
+        value = loader.construct_object(node, deep=True)
+        if isinstance(value, int | float) and re.match(r"[-+]?0[0-9_]|.*:", node.value):
+            raise BenchError(f"YAML reads {node.value} as {value}; write that, without the 0 or :")
+        return value
 
 
 def _yaml_pairs(
@@ -195,14 +248,15 @@ def _yaml_pairs(
 ) -> Sequence[tuple[str, int, yaml.Node]]:
     """Give the keys of a mapping with their lines; a key given twice is a mistake."""
     if not isinstance(node, yaml.MappingNode):
-        line = node.start_mark.line + 1
-        raise BenchError(f"grid {path}, line {line}: expected recommenders and their grids")
+        where = _where(path, node.start_mark.line + 1)
+        raise BenchError(f"{where}: expected recommenders and their grids")
     pairs: dict[str, tuple[str, int, yaml.Node]] = {}
     for key_node, value in node.value:
-        key = str(loader.construct_object(key_node, deep=True))
         line = key_node.start_mark.line + 1
-        if key in pairs:
-            raise BenchError(f"grid {path}, line {line}: {key!r} is given twice")
+        with _at(path, line):
+            key = str(loader.construct_object(key_node, deep=True))
+            if key in pairs:
+                raise BenchError(f"{key!r} is given twice")
         pairs[key] = (key, line, value)
     return list(pairs.values())
 

@@ -1,8 +1,8 @@
 """What is stored of a trial and of a search."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, Self, get_args
 
 from bench.errors import BenchError
 
@@ -30,7 +30,8 @@ class TrialKey:
     deterministic
         Whether racing libraries were given one thread.
     protocol
-        Device type, threads, early stopping, users left out. The rank of the validation item is
+        Device type, threads, early stopping; `drop_repeats` is "validation" where users are left
+        out whose validation item repeats, else False. The rank of the validation item is
         always exact.
     epochs
         After which epoch the fit is stopped; None for a whole fit.
@@ -95,22 +96,66 @@ class TrialRecord:
         Raises
         ------
         BenchError
-            Another schema version, or not a record at all.
+            Another schema version, a value of a wrong type, or not a record at all.
         """
         try:
             fields = dict(value)
             if fields["schema_version"] != TUNING_SCHEMA_VERSION:
                 raise ValueError(f"schema version {fields['schema_version']!r}")
             fields["key"] = TrialKey(**fields["key"])
-            fields["history"] = tuple(fields["history"])
-            return cls(**fields)
+            record = cls(**fields)
+            record.check()
+            return replace(record, history=tuple(record.history))
         except (TypeError, KeyError, ValueError) as error:
             raise BenchError(f"{where}: not a trial record ({error}); remove the folder") from None
+
+    def check(self) -> None:
+        """See that a record that was read from a file says what a trial can say.
+
+        Raises
+        ------
+        ValueError
+            A value of a wrong type, or values that contradict each other.
+        """
+        auc = self.validation_auc
+        is_auc = isinstance(auc, float | int) and not isinstance(auc, bool) and 0 <= auc <= 1
+        sound = {
+            "status": self.status in get_args(Status),
+            "validation_auc": is_auc if self.status == "finished" else auc is None,
+            "epochs": _is_count(self.epochs),
+            "best_epoch": _is_count(self.best_epoch),
+            "seconds": isinstance(self.seconds, float | int) and self.seconds >= 0,
+            "history": isinstance(self.history, list | tuple)
+            and all(isinstance(epoch, dict) for epoch in self.history),
+            "provenance": isinstance(self.provenance, dict),
+            "error": self.error is None or isinstance(self.error, str),
+        }
+        for name, is_sound in sound.items():
+            if not is_sound:
+                raise ValueError(f"{name} is {getattr(self, name)!r}")
+
+
+def _is_count(value: object) -> bool:
+    return value is None or (isinstance(value, int) and value > 0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchKey:
-    """What identifies a search: what its trials share, its points, and how they were searched."""
+    """What identifies a search: what its trials share, and which points were tried, and how.
+
+    Attributes
+    ----------
+    dataset, data_hash, split_hash, recommender, recommender_version, deterministic, protocol
+        As in `TrialKey`.
+    grids
+        The grids, one after the other: hyper-parameter to values.
+    points
+        What was tried of them: all of a grid search, what was drawn of a random one.
+    pinned
+        Hyper-parameters that were given, as text.
+    search, trials, seed
+        As `SearchOptions` has them.
+    """
 
     dataset: str
     data_hash: str
@@ -119,6 +164,7 @@ class SearchKey:
     recommender_version: str
     deterministic: bool
     protocol: Mapping[str, Any]
+    grids: tuple[Mapping[str, Any], ...]
     points: tuple[Mapping[str, Any], ...]
     pinned: Mapping[str, str]
     search: str
@@ -143,9 +189,9 @@ class SearchRecord:
     seconds
         Wall time of all these fits, validation included, whenever and wherever they ran.
     winner
-        Values of the winning point, by hyper-parameter.
+        Values of the winning point, by hyper-parameter; None where no whole fit finished.
     validation_auc
-        Of the winner, in a whole fit.
+        Of the winner, in a whole fit; None without one.
     ranking
         Every trial, the best first: `values`, `validation_auc`, `epochs` (of the fit), `budget`
         (the epochs it was allowed; None for all), `best_epoch`, `seconds`, `status`, `error`,
@@ -162,8 +208,8 @@ class SearchRecord:
     n_points: int
     n_trials: int
     seconds: float
-    winner: Mapping[str, Any]
-    validation_auc: float
+    winner: Mapping[str, Any] | None
+    validation_auc: float | None
     ranking: tuple[Mapping[str, Any], ...]
     made_at: str
 
@@ -180,6 +226,6 @@ class SearchRecord:
             "seed": self.key.seed,
             "seconds": round(self.seconds, 1),
             "grid": self.grid,
-            "winner": dict(self.winner),
+            "winner": None if self.winner is None else dict(self.winner),
             "validation_auc": self.validation_auc,
         }

@@ -1,27 +1,25 @@
 """Which points are tried, for how long, and which of them wins: pure functions."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal, get_args
+from typing import Literal
 
 from bench.errors import BenchError
 from bench.rng import child_generator
 
 __all__ = [
-    "SEARCHES",
     "Rung",
     "SearchKind",
     "SearchOptions",
-    "chosen_points",
+    "drawn_points",
+    "entering",
     "epochs_of",
-    "keeps",
     "ranked",
     "rungs",
 ]
 
 SearchKind = Literal["grid", "random", "halving"]
-SEARCHES: tuple[SearchKind, ...] = get_args(SearchKind)
 
 REDUCTION = 3
 """Successive halving keeps a third of the points and gives them three times the epochs; a half is
@@ -37,7 +35,7 @@ class SearchOptions:
     kind
         "grid": every point; "random": points drawn without replacement; "halving": successive
         halving (Jamieson and Talwalkar, AISTATS 2016), where all points are fitted for few epochs
-        and the better third goes on with three times as many, until all epochs are run.
+        and the better third is fitted anew for three times as many, until fits are whole.
     trials
         How many points "random" draws, or "halving" begins with; None for all, in halving.
     seed
@@ -76,15 +74,22 @@ class Rung:
     share: Fraction
 
 
-def chosen_points(n_points: int, options: SearchOptions, recommender: str) -> list[int]:
-    """Give the numbers of the points that are tried, ascending.
+def drawn_points(n_points: int, options: SearchOptions, recommender: str) -> Iterator[int]:
+    """Give the numbers of the points of a grid in the order in which they are drawn, each once.
 
-    A larger `trials` tries the points of a smaller one and more.
+    All of them, in the grid's order, where none are to be left out. A larger `trials` tries the
+    points of a smaller one and more.
     """
     if options.trials is None or options.trials >= n_points:
-        return list(range(n_points))
+        yield from range(n_points)
+        return
+    # Drawn one by one, and not as a permutation: a product of many lists is larger than memory.
     generator = child_generator(options.seed, "tuning", recommender)
-    return sorted(int(point) for point in generator.permutation(n_points)[: options.trials])
+    drawn: set[int] = set()
+    while len(drawn) < n_points:
+        if (point := int(generator.integers(n_points))) not in drawn:
+            drawn.add(point)
+            yield point
 
 
 def rungs(n_points: int, kind: SearchKind) -> list[Rung]:
@@ -124,6 +129,23 @@ def ranked(trials: Iterable[tuple[int, float | None]]) -> list[int]:
     return [point for _, point in sorted(finished)]
 
 
-def keeps(order: Sequence[int], rung: Rung) -> list[int]:
-    """Give the points that enter a stage, ascending, from the order of the one before."""
-    return sorted(order[: rung.n_points])
+def entering(
+    order: Sequence[int], n_points: int, done: Iterable[tuple[int, float | None]]
+) -> list[int]:
+    """Give the points that a stage still takes in, ascending.
+
+    The first of `order` first; where one of them came to no validation AUC, the next one takes its
+    place, so that a stage in which the best diverge is not left empty.
+
+    Parameters
+    ----------
+    order
+        The points that may enter, the best of the stages before first.
+    n_points
+        How many are to come through with a validation AUC.
+    done
+        Number and validation AUC of those that the stage has already had.
+    """
+    results = dict(done)
+    lacking = n_points - sum(auc is not None for auc in results.values())
+    return sorted([point for point in order if point not in results][: max(0, lacking)])

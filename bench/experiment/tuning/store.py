@@ -1,19 +1,24 @@
 """Where trials and searches are kept: each whole or not at all, so a killed search goes on.
 
+Several processes may write to one store: a trial is one's at a time, see `bench.datasets.lock`, and
+a record appears, or is replaced, in one rename.
+
 <root>/tuning/<data set>/<recommender>/
     seed<seed>-<key hash>/trial.json    a trial
     seed<seed>-<key hash>/error.txt     the traceback of a failed one
     search-<key hash>.json              a finished search: winner, budget, all trials ranked
+<root>/unfinished/<key hash>.lock       held by the process that has the trial made
 """
 
 import logging
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from bench.errors import BenchError
+from bench.datasets.lock import only_process
+from bench.errors import BenchError, user_io_errors
 from bench.experiment.store import key_hash, read_json
 from bench.experiment.tuning.record import SearchKey, SearchRecord, TrialKey, TrialRecord
-from bench.files import atomic_folder, atomic_write_json
+from bench.files import atomic_write_bytes, atomic_write_json
 
 __all__ = ["TuningStore"]
 
@@ -31,6 +36,17 @@ class TuningStore:
         name = f"seed{key.seed}-{key_hash(key)}"
         return self.root / "tuning" / key.dataset / key.recommender / name
 
+    def claim(self, key: TrialKey) -> AbstractContextManager[None]:
+        """Keep a trial for this process while the block runs.
+
+        Raises
+        ------
+        BusyError
+            Another process has it.
+        """
+        lock = self.root / "unfinished" / f"{key_hash(key)}.lock"
+        return only_process(lock, f"run a trial of {key.recommender} (seed {key.seed})")
+
     def find(self, key: TrialKey) -> TrialRecord | None:
         """Give a trial that needs no other try; a damaged one is made anew, with a warning."""
         path = self.folder(key) / "trial.json"
@@ -38,31 +54,28 @@ class TuningStore:
             return None
         try:
             record = _read(path)
+            if key_hash(record.key) != key_hash(key):
+                raise BenchError(f"{path}: the record of another trial; remove the folder")
         except BenchError as error:
             _log.warning("made anew: %s", error)
             return None
         return None if record.status == "failed" else record
 
-    def trials(self) -> Iterator[TrialRecord]:
-        """Go through all stored trials, in a fixed order; unreadable ones are left out, told."""
-        for path in sorted((self.root / "tuning").glob("*/*/seed*/trial.json")):
-            try:
-                yield _read(path)
-            except BenchError as error:
-                _log.warning("skipped: %s", error)
-
     def write(self, record: TrialRecord, traceback: str | None = None) -> None:
-        """Store a trial in place of what was there.
+        """Store a trial in place of what was there, which readers see until then.
 
         Raises
         ------
         StorageError
             It cannot be written.
         """
-        with atomic_folder(self.folder(record.key)) as temporary:
-            if traceback is not None:
-                (temporary / "error.txt").write_text(traceback, encoding="utf-8")
-            atomic_write_json(temporary / "trial.json", record.to_json())
+        folder = self.folder(record.key)
+        if traceback is not None:
+            atomic_write_bytes(folder / "error.txt", traceback.encode())
+        atomic_write_json(folder / "trial.json", record.to_json())
+        if traceback is None:
+            with user_io_errors("write", folder):
+                (folder / "error.txt").unlink(missing_ok=True)
 
     def search_file(self, key: SearchKey) -> Path:
         """Say where a search lies."""

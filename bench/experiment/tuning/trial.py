@@ -18,14 +18,14 @@ from bench.datasets.dataset import TuningSet
 from bench.datasets.store import open_dataset
 from bench.device import torch_threads
 from bench.errors import BenchError, DivergedError, described
-from bench.experiment.provenance import describe_machine, recommender_version, utc_now
+from bench.experiment.provenance import describe_machine, loaded_version, utc_now
 from bench.experiment.tuning.record import TrialKey, TrialRecord
 from bench.experiment.watcher import Watcher, validation_auc
 from bench.progress import Progress
 from bench.recommender import Recommender, Runtime, State, Watch
 from bench.registry import Registry
 
-__all__ = ["Outcome", "Trial", "fit_trial", "run_trial"]
+__all__ = ["Outcome", "Trial", "UnfitWorkerError", "fit_trial", "run_trial"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +57,10 @@ class Trial:
     patience: int
 
 
+class UnfitWorkerError(BenchError):
+    """Where a trial was sent it cannot be run: every other trial would fail there, too."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What comes back: the record, and the traceback of a failed trial."""
@@ -67,14 +71,21 @@ class Outcome:
 
 
 def run_trial(trial: Trial) -> Outcome:
-    """Open the data set, fit and validate; what goes wrong is part of the outcome."""
+    """Open the data set, fit and validate; what goes wrong in it is part of the outcome.
+
+    Raises
+    ------
+    UnfitWorkerError
+        Code or data are not there, or are others than where the search was started.
+    """
     started_at, started = utc_now(), time.perf_counter()
     fitted = Fitted(None, None, None, ())
     trace: str | None = None
     error_line: str | None = None
     status: Any = "finished"
+    recommender_class, dataset = _prepared(trial)
     try:
-        recommender, dataset = _prepared(trial)
+        recommender = _made(recommender_class, trial)
         started = time.perf_counter()  # what was opened is there for the next trial, too
         with torch_threads(recommender.runtime.threads):
             fitted = fit_trial(
@@ -167,37 +178,45 @@ class _StopAfter:
         return self._watcher.resume()
 
 
-def _prepared(trial: Trial) -> tuple[Recommender, TuningSet]:
+def _prepared(trial: Trial) -> tuple[type[Recommender], TuningSet]:
     """Find code and data where the trial runs.
 
     Raises
     ------
-    BenchError
+    UnfitWorkerError
         They are not there, or are others than where the search was started.
     """
     key = trial.key
     here = f"on {socket.gethostname()}"
     try:
         found = _registry(trial.plugins).recommender(key.recommender)
-        dataset = _opened(trial.folder, key.data_hash, key.split_hash, key.protocol["drop_repeats"])
+        drop_repeats = bool(key.protocol["drop_repeats"])
+        dataset = _opened(trial.folder, key.data_hash, key.split_hash, drop_repeats)
     except BenchError as error:
-        raise BenchError(
+        raise UnfitWorkerError(
             f"{here}: {error}; every worker needs the same installation, and the data sets at the "
             "same path"
         ) from None
-    version = recommender_version(found)
+    # Of the code that is loaded, which the files may have left behind.
+    version = loaded_version(found)
     if version != key.recommender_version:
-        raise BenchError(
-            f"{here} the code of {key.recommender} is {version}, the search has "
-            f"{key.recommender_version}: install the same version of the suite on every worker"
+        raise UnfitWorkerError(
+            f"{here} a worker has loaded the code {version} of {key.recommender}, the search has "
+            f"{key.recommender_version}: restart the workers if the code has changed, else install "
+            "the same version of the suite on all of them"
         )
+    return found, dataset
+
+
+def _made(recommender: type[Recommender], trial: Trial) -> Recommender:
+    key = trial.key
     runtime = Runtime(
         seed=key.seed,
         device=trial.device,
         threads=key.protocol["threads"],
         deterministic=key.deterministic,
     )
-    return found(found.Params(**key.params), runtime=runtime), dataset
+    return recommender(recommender.Params(**key.params), runtime=runtime)
 
 
 @lru_cache(maxsize=1)
@@ -211,7 +230,7 @@ def _opened(folder: Path, data_hash: str, split_hash: str, drop_repeats: bool) -
     dataset = open_dataset(folder, name=folder.name)
     if (dataset.data_hash, dataset.split_hash) != (data_hash, split_hash):
         raise BenchError(f"{folder}: another data set than the search was started with")
-    return (dataset.without_repeats() if drop_repeats else dataset).for_tuning()
+    return dataset.for_tuning(drop_repeats=drop_repeats)
 
 
 @cache

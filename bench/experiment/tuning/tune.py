@@ -1,9 +1,8 @@
-"""A search on one data set: trials that are stored are taken, the others are run and stored."""
+"""A search on one data set: its stages, the names of its trials, and who won."""
 
 import dataclasses
-import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,28 +11,25 @@ import numpy as np
 from bench.datasets.dataset import NO_ITEM, Dataset
 from bench.errors import BenchError
 from bench.experiment.plan import RunOptions
-from bench.experiment.provenance import recommender_version, utc_now
+from bench.experiment.provenance import loaded_version, utc_now
 from bench.experiment.store import key_hash
+from bench.experiment.tuning.batch import TrialRunner
 from bench.experiment.tuning.grid import Point
 from bench.experiment.tuning.record import SearchKey, SearchRecord, TrialKey, TrialRecord
 from bench.experiment.tuning.search import (
     Rung,
     SearchOptions,
-    chosen_points,
+    entering,
     epochs_of,
-    keeps,
     ranked,
     rungs,
 )
 from bench.experiment.tuning.store import TuningStore
 from bench.experiment.tuning.trial import Trial
 from bench.experiment.tuning.workers import Pool
-from bench.progress import Progress
 from bench.recommender import Recommender, Runtime
 
 __all__ = ["Search", "SearchResult", "Tuner", "check_tunable"]
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +41,9 @@ class Search:
     recommender
         Whose hyper-parameters.
     points
-        The grid.
+        What is tried.
+    grids
+        What they are from, one grid after the other.
     pinned
         Hyper-parameters that were given, as text.
     grid
@@ -56,6 +54,7 @@ class Search:
 
     recommender: type[Recommender]
     points: tuple[Point, ...]
+    grids: tuple[Mapping[str, Sequence[object]], ...]
     pinned: Mapping[str, str]
     grid: str | None
     options: SearchOptions
@@ -68,32 +67,44 @@ class SearchResult:
     Attributes
     ----------
     record
-        None where no point has a whole fit that finished.
+        All trials, and who won.
     params
-        The winner's hyper-parameters, as the recommender's `Params`.
+        The winner's hyper-parameters, as the recommender's `Params`; None without a winner.
     failed
         Trials that failed, other than by diverging: the next search tries them again.
     """
 
-    record: SearchRecord | None
+    record: SearchRecord
     params: Any
     failed: tuple[TrialRecord, ...]
 
     @property
+    def won(self) -> bool:
+        """Whether any point has a whole fit that finished."""
+        return self.record.winner is not None
+
+    @property
     def well(self) -> bool:
         """Whether something was won, and no trial failed."""
-        return self.record is not None and not self.failed
+        return self.won and not self.failed
 
 
-def check_tunable(dataset: Dataset) -> None:
+def check_tunable(dataset: Dataset, *, drop_repeats: bool = False) -> None:
     """See that there is something to choose hyper-parameters by.
+
+    Parameters
+    ----------
+    dataset
+        The data set.
+    drop_repeats
+        As `Dataset.for_tuning` takes it.
 
     Raises
     ------
     BenchError
         No user has a validation item.
     """
-    if not np.any(dataset.validation != NO_ITEM):
+    if not np.any(dataset.for_tuning(drop_repeats=drop_repeats).validation != NO_ITEM):
         raise BenchError(f"{dataset.name} has no validation items: there is nothing to tune by")
 
 
@@ -111,6 +122,8 @@ class Tuner:
         How fits are run; `run.threads` are a trial's, `run.seeds` are not looked at.
     store
         Where trials are kept.
+    runner
+        What runs them.
     """
 
     dataset: Dataset
@@ -119,7 +132,7 @@ class Tuner:
     plugins: tuple[Path, ...]
     run: RunOptions
     store: TuningStore
-    _made: set[str] = field(default_factory=set)
+    runner: TrialRunner
 
     def search(self, search: Search, pool: Pool) -> SearchResult:
         """Run what is not stored of a search, and store who won.
@@ -129,95 +142,49 @@ class Tuner:
         BenchError
             Trials cannot be stored, or the workers are lost.
         """
-        name = search.recommender.name
-        entering = chosen_points(len(search.points), search.options, name)
-        n_points = len(entering)
+        label = f"tune {search.recommender.name} on {self.dataset.name}"
         stages: list[dict[int, TrialRecord]] = []
-        order: list[int] = entering
-        for rung in rungs(n_points, search.options.kind):
-            entering = keeps(order, rung)
-            done = self._run({k: self._trial(search, k, rung) for k in entering}, name, pool)
+        order = list(range(len(search.points)))
+        for rung in rungs(len(search.points), search.options.kind):
+            done: dict[int, TrialRecord] = {}
+            while numbers := entering(order, rung.n_points, _aucs(done)):
+                batch = {k: self._trial(search, k, rung) for k in numbers}
+                done |= self.runner.run(batch, label, pool)
             stages.append(done)
-            order = ranked((k, record.validation_auc) for k, record in done.items())
+            # Behind those that came through stand those of the stages before, for the next one.
+            order = [*ranked(_aucs(done)), *(k for k in order if k not in done)]
+        won = ranked(_aucs(stages[-1]))[:1]
         trials = _in_order(stages)
-        failed = tuple(record for _, record in trials if record.status == "failed")
-        if not order:
-            return SearchResult(None, None, failed)
-        winner = search.points[order[0]]
         record = SearchRecord(
             key=self._search_key(search),
             label=search.recommender.label,
             dataset_title=self.title,
             grid=search.grid,
-            n_points=n_points,
+            n_points=len(search.points),
             n_trials=len(trials),
             seconds=sum(record.seconds for _, record in trials),
-            winner=winner.values,
-            validation_auc=stages[-1][order[0]].validation_auc or 0.0,
-            ranking=tuple(
-                {
-                    "values": search.points[k].values,
-                    "validation_auc": record.validation_auc,
-                    "epochs": record.epochs,
-                    "budget": record.key.epochs,
-                    "best_epoch": record.best_epoch,
-                    "seconds": record.seconds,
-                    "status": record.status,
-                    "error": record.error,
-                    "trial": self.store.folder(record.key).name,
-                }
-                for k, record in trials
-            ),
+            winner=search.points[won[0]].values if won else None,
+            validation_auc=stages[-1][won[0]].validation_auc if won else None,
+            ranking=tuple(self._ranking(search, k, record) for k, record in trials),
             made_at=utc_now(),
         )
         self.store.write_search(record)
-        return SearchResult(record, winner.params, failed)
+        failed = tuple(record for _, record in trials if record.status == "failed")
+        return SearchResult(record, search.points[won[0]].params if won else None, failed)
 
-    def _run(self, trials: Mapping[int, Trial], name: str, pool: Pool) -> dict[int, TrialRecord]:
-        """Give the records of trials, by number; those that are not stored are made."""
-        done: dict[int, TrialRecord] = {}
-        best = float("-inf")
-        label = f"tune {name} on {self.dataset.name}"
-        with Progress(label, len(trials), unit="trial") as progress:
-
-            def take(number: int, record: TrialRecord) -> None:
-                nonlocal best
-                done[number] = record
-                best = max(best, record.validation_auc or best)
-                progress.advance(note=f"best val AUC {best:.4f}" if np.isfinite(best) else "")
-
-            def missing() -> Iterator[Trial]:
-                # Looked up when a worker is free: another search may have made it by then.
-                for number, trial in trials.items():
-                    if (record := self._stored(trial.key)) is not None:
-                        take(number, record)
-                    else:
-                        yield trial
-
-            # No worker is started for nothing.
-            if all(self._stored(trial.key) is not None for trial in trials.values()):
-                list(missing())
-                return done
-            for outcome in pool.run(missing()):
-                self.store.write(outcome.record, outcome.traceback)
-                self._made.add(key_hash(outcome.record.key))
-                take(outcome.number, outcome.record)
-                self._report(outcome.record)
-        return done
-
-    def _stored(self, key: TrialKey) -> TrialRecord | None:
-        if self.run.force and key_hash(key) not in self._made:
-            return None
-        return self.store.find(key)
-
-    def _report(self, record: TrialRecord) -> None:
-        if record.status == "failed":
-            _log.error(
-                "trial of %s failed: %s; traceback in %s",
-                record.key.recommender,
-                record.error,
-                self.store.folder(record.key),
-            )
+    def _ranking(self, search: Search, number: int, record: TrialRecord) -> dict[str, Any]:
+        """Say what a search's record does of a trial."""
+        return {
+            "values": search.points[number].values,
+            "validation_auc": record.validation_auc,
+            "epochs": record.epochs,
+            "budget": record.key.epochs,
+            "best_epoch": record.best_epoch,
+            "seconds": record.seconds,
+            "status": record.status,
+            "error": record.error,
+            "trial": self.store.folder(record.key).name,
+        }
 
     def _trial(self, search: Search, number: int, rung: Rung) -> Trial:
         """Name one trial by everything that moves its number."""
@@ -238,7 +205,7 @@ class Tuner:
             data_hash=self.dataset.data_hash,
             split_hash=self.dataset.split_hash,
             recommender=recommender.name,
-            recommender_version=recommender_version(recommender),
+            recommender_version=loaded_version(recommender),
             params=dataclasses.asdict(settled),
             seed=search.options.seed,
             deterministic=run.deterministic,
@@ -259,6 +226,8 @@ class Tuner:
         """Give what of the run's protocol moves a validation AUC."""
         protocol = self.run.protocol()
         del protocol["sampled"]  # the validation item is ranked against the whole catalogue
+        # Other users than an evaluation leaves out, which looks at test items, too.
+        protocol["drop_repeats"] = "validation" if self.run.drop_repeats else False
         return protocol
 
     def _search_key(self, search: Search) -> SearchKey:
@@ -267,9 +236,10 @@ class Tuner:
             data_hash=self.dataset.data_hash,
             split_hash=self.dataset.split_hash,
             recommender=search.recommender.name,
-            recommender_version=recommender_version(search.recommender),
+            recommender_version=loaded_version(search.recommender),
             deterministic=self.run.deterministic,
             protocol=self._protocol(),
+            grids=tuple({name: list(v) for name, v in grid.items()} for grid in search.grids),
             points=tuple(dict(point.values) for point in search.points),
             pinned=dict(search.pinned),
             search=search.options.kind,
@@ -278,14 +248,17 @@ class Tuner:
         )
 
 
+def _aucs(done: Mapping[int, TrialRecord]) -> list[tuple[int, float | None]]:
+    return [(number, record.validation_auc) for number, record in done.items()]
+
+
 def _in_order(stages: Sequence[Mapping[int, TrialRecord]]) -> list[tuple[int, TrialRecord]]:
     """Give each trial once: longer fits first, each stage best first, at the end what broke off."""
     best: list[tuple[int, TrialRecord]] = []
     broken: list[tuple[int, TrialRecord]] = []
     seen: set[str] = set()
     for stage in reversed(stages):
-        order = ranked((k, record.validation_auc) for k, record in stage.items())
-        best += [(k, stage[k]) for k in order]
+        best += [(k, stage[k]) for k in ranked(_aucs(stage))]
         broken += [(k, r) for k, r in sorted(stage.items()) if r.validation_auc is None]
     unique = []
     for number, record in best + broken:

@@ -1,29 +1,40 @@
 """Where trials run, through joblib: this process, local processes, or a Dask cluster."""
 
 import logging
-import re
+import os
 import signal
+import threading
+import time
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
+from bench.device import resolve_device
 from bench.errors import BenchError, one_line
+from bench.experiment.tuning.dask_cluster import (
+    dask_client,
+    dask_config,
+    refuse_threaded_worker,
+    scheduler_address,
+)
+from bench.experiment.tuning.gpus import own_gpu
 from bench.experiment.tuning.trial import Outcome, Trial, run_trial
 
-__all__ = ["BACKENDS", "Pool", "Workers"]
+__all__ = ["Pool", "Workers"]
 
 _log = logging.getLogger(__name__)
 
 BackendName = Literal["local", "dask"]
-BACKENDS: tuple[BackendName, ...] = get_args(BackendName)
 
-_SECONDS_TO_CONNECT = 30
-_SECONDS_FOR_WORKERS = 600
-"""A batch system may start the workers minutes after the command."""
+_ON_A_CLUSTER = 256
+"""A lock file is open for each trial that is handed out; systems allow about a thousand."""
+
+_SECONDS_BETWEEN_LOOKS = 1.0
+"""How soon a local process notices that the command has gone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +76,33 @@ class Workers:
                     "--backend dask: Dask is not installed; "
                     "`pip install 'dvbpr-bench[dask]'` installs it"
                 )
+            scheduler_address(self.scheduler)  # a mistake in it is told now
+
+    def check_device(self, device: str) -> None:
+        """See that local processes that run at once have a GPU each, where they are to use one.
+
+        Parameters
+        ----------
+        device
+            `auto`, `cpu`, `cuda` or `cuda:N`.
+
+        Raises
+        ------
+        BenchError
+            There are fewer GPUs than jobs, or the device is not there.
+        """
+        if self.backend != "local" or self.jobs in (None, 1):
+            return
+        if resolve_device(device).type != "cuda":
+            return
+        import torch
+
+        n_gpus = 1 if ":" in device else torch.cuda.device_count()
+        if self.jobs is not None and self.jobs > n_gpus:
+            raise BenchError(
+                f"--jobs {self.jobs}: a trial takes a GPU of its own, and --device {device} has "
+                f"{n_gpus}; give --jobs {n_gpus} or --device cpu"
+            )
 
     @contextmanager
     def open(self, *, threads: int) -> Iterator["Pool"]:
@@ -82,8 +120,8 @@ class Workers:
         """
         if self.backend == "dask":
             assert self.scheduler is not None
-            with _dask_client(self.scheduler) as client:
-                yield Pool({"backend": _dask_backend(client)}, pre_dispatch="all")
+            with dask_client(self.scheduler) as client:
+                yield Pool(dask_config(client), pre_dispatch=_ON_A_CLUSTER)
             return
         try:
             yield Pool(
@@ -91,7 +129,7 @@ class Workers:
                     "backend": "loky",
                     "n_jobs": self.jobs or 1,  # one is this process
                     "inner_max_num_threads": threads,
-                    "initializer": _ignore_ctrl_c,
+                    "initializer": partial(_begin_process, os.getpid()),
                 }
             )
         finally:
@@ -110,12 +148,13 @@ class Pool:
     config
         Arguments of joblib's `parallel_config`.
     pre_dispatch
-        How many trials wait for a worker, see `joblib.Parallel`: on a cluster all, so that workers
-        that join later find some; else none, so that what another search finishes is not redone.
+        How many trials have been handed out at a time, see `joblib.Parallel`: to local processes
+        one each, so that another search finds some to do; to a cluster more than it may have
+        workers, so that those that join later find some.
     """
 
     config: Mapping[str, Any]
-    pre_dispatch: str = "n_jobs"
+    pre_dispatch: str | int = "n_jobs"
 
     def run(self, trials: Iterable[Trial]) -> Iterator[Outcome]:
         """Run trials; give the outcomes as they come.
@@ -147,27 +186,22 @@ class Pool:
 
 
 def _run(trial: Trial) -> Outcome:
-    return run_trial(replace(trial, device=_own_gpu(trial.device)))
+    refuse_threaded_worker()
+    with own_gpu(trial.device) as device:
+        return run_trial(replace(trial, device=device))
 
 
-def _own_gpu(device: str) -> str:
-    """Give each local process a GPU of its own, where there are several."""
-    if device != "cuda":
-        return device
-    import multiprocessing
-
-    import torch
-
-    # joblib numbers its processes from 1. A Dask worker has no such name: it sees the GPU that
-    # CUDA_VISIBLE_DEVICES gives it.
-    found = re.fullmatch(r"LokyProcess-(\d+)", multiprocessing.current_process().name)
-    n_gpus = torch.cuda.device_count()
-    return f"cuda:{(int(found[1]) - 1) % n_gpus}" if found and n_gpus > 1 else device
-
-
-def _ignore_ctrl_c() -> None:
-    """Leave Ctrl-C to the command, which ends its workers itself."""
+def _begin_process(parent: int) -> None:
+    """Leave Ctrl-C to the command, which ends its processes itself; where it is killed, end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """End this process as soon as the one that started it is gone."""
+    while os.getppid() == parent:
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+    os._exit(1)
 
 
 @contextmanager
@@ -182,64 +216,3 @@ def _closed_quietly(
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 outcomes.close()
-
-
-@contextmanager
-def _dask_client(scheduler: str) -> Iterator[Any]:
-    from distributed import Client
-
-    place = {"address": scheduler}
-    if ":" not in scheduler:
-        if not Path(scheduler).is_file():
-            raise BenchError(
-                f"--scheduler {scheduler}: no such file, and no address such as tcp://HOST:8786"
-            )
-        place = {"scheduler_file": scheduler}
-    try:
-        client = Client(  # type: ignore[no-untyped-call]
-            **place, timeout=_SECONDS_TO_CONNECT, set_as_default=False
-        )
-    except (OSError, ValueError) as error:  # OSError: no answer; ValueError: no address
-        raise BenchError(
-            f"no Dask scheduler answers at {scheduler} "
-            f"({one_line(error) or type(error).__name__}); "
-            "start one with `dask scheduler`, and give the address it prints"
-        ) from None
-    log = logging.getLogger("distributed")
-    level = log.level
-    log.setLevel(logging.CRITICAL)  # a lost scheduler is told in one line, not in tracebacks
-    try:
-        with client:
-            _check_workers(client)
-            yield client
-    finally:
-        log.setLevel(level)
-
-
-def _dask_backend(client: Any) -> Any:
-    from joblib._dask import DaskDistributedBackend
-
-    class Cluster(DaskDistributedBackend):  # type: ignore[misc]  # joblib has no types
-        """joblib's Dask backend, which takes a cluster of one worker for no cluster.
-
-        For one job `Parallel` calls the functions itself; of a cluster that is starting up only
-        one worker may be there yet.
-        """
-
-        def effective_n_jobs(self, n_jobs: int) -> int:
-            found: int = super().effective_n_jobs(n_jobs)
-            return max(2, found)
-
-    return Cluster(client=client, wait_for_workers_timeout=_SECONDS_FOR_WORKERS)
-
-
-def _check_workers(client: Any) -> None:
-    workers = client.scheduler_info(n_workers=-1)["workers"]
-    for name, worker in workers.items():
-        if worker["nthreads"] > 1:
-            raise BenchError(
-                f"the Dask worker {name} runs {worker['nthreads']} trials at once in one process, "
-                "where they get in each other's way; start workers with `--nthreads 1`, as many "
-                "as there are cores to use"
-            )
-    _log.info("%d Dask worker%s at the moment", len(workers), "" if len(workers) == 1 else "s")
