@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+from bench.experiment.store import read_json
+from bench.experiment.tuning.record import TrialRecord
+
 PLUGIN = '''
 import os
 import time
@@ -51,7 +54,8 @@ class Graded(FactorRecommender):
         for self._epoch in range(1, self.params.epochs + 1):
             if self._epoch == 3:
                 self._misbehave()
-            loss = float("nan") if self.params.quality == 77 else 1.0 / self._epoch
+            late = 66 <= self.params.quality < 67 and self._epoch > 6
+            loss = float("nan") if self.params.quality == 77 or late else 1.0 / self._epoch
             if not watch(self._epoch, loss=loss):
                 break
 
@@ -82,3 +86,9 @@ def fits(folder: Path) -> list[str]:
     log = folder / "fits.txt"
     lines = log.read_text().splitlines() if log.exists() else []
     return [line.rsplit(" ", 1)[0] for line in lines]
+
+
+def stored_trials(results: Path) -> list[TrialRecord]:
+    """Read all trials of a results folder, in the order of their folders' names."""
+    paths = sorted(results.glob("tuning/*/*/seed*/trial.json"))
+    return [TrialRecord.from_json(read_json(path), where=str(path)) for path in paths]

@@ -1,6 +1,8 @@
 """Trials as a table, and the line under Table III that says how hyper-parameters were chosen."""
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,8 +11,8 @@ from bench.experiment.store import ResultStore, StoredCell
 from bench.experiment.tuning.record import SearchKey, SearchRecord
 from bench.report.layout import DASH
 from bench.report.tables import table3
-from bench.report.text import to_csv, to_text
-from bench.report.trials import budget, settings_of, trials_table
+from bench.report.text import to_csv, to_json, to_text
+from bench.report.trials import budget, settings_of, trials_in_one, trials_table
 
 NOTE: dict[str, Any] = {
     "search": "grid",
@@ -58,6 +60,7 @@ def record() -> SearchRecord:
             recommender_version="1",
             deterministic=True,
             protocol={},
+            grids=(),
             points=(),
             pinned={"epochs": "50"},
             search="halving",
@@ -98,6 +101,40 @@ def test_trials_stand_with_values_epoch_and_time(record: SearchRecord) -> None:
     assert "Given, not searched: epochs=50." in text
     assert "Won: dims=none, normalize=true." in text
     assert to_csv(table).splitlines()[1].startswith(",True,0.71239,50,12,,2.25,finished")
+
+
+def test_the_winner_s_row_is_run_with_or_without_the_search(record: SearchRecord) -> None:
+    text = " ".join(to_text(trials_table(record)).split())
+    pinned = "--set visrank.epochs=50"
+    assert f"`bench run --dataset clothing --recommenders visrank {pinned} --set visrank." in text
+    assert (
+        "`bench run --dataset clothing --recommenders visrank --tune --seed 0 --search halving "
+        f"{pinned}` does, too, and its table says what the search cost" in text
+    )
+
+
+def test_of_a_search_that_won_nothing_the_trials_are_shown(record: SearchRecord) -> None:
+    nothing = replace(record, winner=None, validation_auc=None, ranking=record.ranking[2:])
+    table = trials_table(nothing)
+    assert [cell.text for cell in table.rows[0].cells][:4] == ["1", "9", "false", DASH]
+    text = " ".join(to_text(table).split())
+    assert "Nothing was won: no whole fit came to an end." in text
+    assert "bench run" not in text
+    assert table.facts["winner"] is None
+
+
+def test_several_searches_are_one_document(record: SearchRecord) -> None:
+    other = replace(record, key=replace(record.key, dataset="shoes"))
+    told = json.loads(to_json(trials_in_one([record, other])))
+    assert [row["table"] for row in told["rows"]] == [
+        *["trials-clothing-visrank"] * 3,
+        *["trials-shoes-visrank"] * 3,
+    ]
+    assert [search["table"] for search in told["searches"]] == [
+        *("trials-clothing-visrank", "trials-shoes-visrank"),
+    ]
+    assert [search["winner"] for search in told["searches"]] == [record.winner] * 2
+    assert trials_in_one([record]) == trials_table(record)
 
 
 def test_the_winner_as_the_command_line_takes_it(record: SearchRecord) -> None:

@@ -42,7 +42,8 @@ def dask_client(scheduler: str) -> Iterator[Any]:
         client = Client(  # type: ignore[no-untyped-call]
             address, timeout=_SECONDS_TO_CONNECT, set_as_default=False
         )
-    except (OSError, ValueError) as error:  # OSError: no answer; ValueError: no address
+    # OSError: no answer; the others: a protocol that is unknown, not installed or not set up.
+    except (OSError, ValueError, TypeError, ImportError, RuntimeError) as error:
         raise BenchError(
             f"no Dask scheduler answers at {address} "
             f"({one_line(error) or type(error).__name__}); "
@@ -111,7 +112,8 @@ def _is_address(text: str) -> bool:
     """Whether a text is an address with host and port; the protocol may be left out."""
     try:
         parts = urlsplit(text if "://" in text else f"tcp://{text}")
-        return bool(parts.scheme and parts.hostname and parts.port) and text.isprintable()
+        is_whole = bool(parts.scheme and parts.hostname and parts.port)
+        return is_whole and text.isprintable() and " " not in text
     except ValueError:
         return False
 

@@ -230,7 +230,7 @@ def _loaded_sections(loader: yaml.SafeLoader, path: Path) -> list[_Section]:
 
 def _yaml_value(loader: yaml.SafeLoader, node: yaml.Node, path: Path) -> Any:
     """Read a value, or a list of them; 010 and 1:30, which YAML counts by 8 and 60, are refused."""
-    if isinstance(node, yaml.SequenceNode):
+    if isinstance(node, yaml.SequenceNode) and node.tag == "tag:yaml.org,2002:seq":
         return [_yaml_scalar(loader, part, path) for part in node.value]
     return _yaml_scalar(loader, node, path)
 

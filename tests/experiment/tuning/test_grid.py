@@ -8,7 +8,8 @@ import pytest
 
 from baselines.poprank import PopRank
 from bench.errors import BenchError
-from bench.experiment.tuning.grid import combinations, grid_points
+from bench.experiment.tuning.grid import Product, RefusedPointError, grid_points
+from bench.experiment.tuning.search import SearchOptions
 from bench.registry import Registry
 
 REGULARISERS = (0.0, 0.001, 0.01, 0.1, 1.0, 10.0, 30.0)
@@ -29,15 +30,21 @@ def test_the_paper_s_grid(name: str) -> None:
         assert {p.params.factors - p.params.visual_factors for p in points} == {0}
 
 
+def combinations(grid: dict[str, tuple[object, ...]], **how: Any) -> list[dict[str, object]]:
+    product = Product(grid, **how)
+    return [product[number] for number in range(product.size)]
+
+
 def test_every_combination_once_in_the_grid_s_order() -> None:
-    grid = {"a": (3, 1), "b": ("x", "y"), "c": (True,)}
+    grid: dict[str, tuple[object, ...]] = {"a": (3, 1), "b": ("x", "y"), "c": (True,)}
     points = [tuple(values.values()) for values in combinations(grid)]
     assert points == list(itertools.product(*grid.values()))
+    assert len(points) == Product(grid).size == 4
 
 
 def test_tied_parameters_move_together() -> None:
-    grid = {"a": (1, 2), "x": (0, 9), "b": (10, 20)}
-    points = list(combinations(grid, tied=[("a", "b")]))
+    grid: dict[str, tuple[object, ...]] = {"a": (1, 2), "x": (0, 9), "b": (10, 20)}
+    points = combinations(grid, tied=[("a", "b")])
     assert points == [
         {"a": 1, "b": 10, "x": 0},
         {"a": 1, "b": 10, "x": 9},
@@ -110,3 +117,55 @@ def test_what_cannot_be_searched_is_told(own: Any, pinned: dict[str, str], messa
 def test_a_recommender_without_hyper_parameters_has_nothing_to_tune() -> None:
     with pytest.raises(BenchError, match="rand has nothing to tune"):
         grid_points(Registry().recommender("rand"), pinned={})
+
+
+def test_random_search_makes_the_points_it_draws_and_no_others() -> None:
+    """Of a grid that no memory holds."""
+    vbpr = Registry().recommender("vbpr")
+    many = tuple(range(1, 100_001))
+    own = [{"factors": many, "visual_factors": many, "epochs": many, "batch_size": many}] * 2
+    few, more = (
+        grid_points(vbpr, pinned={}, own=own, options=SearchOptions(kind="random", trials=n))
+        for n in (3, 20)
+    )
+    assert (len(few), len(more)) == (3, 20)
+    assert {repr(point) for point in few} < {repr(point) for point in more}
+
+
+def test_what_is_drawn_stands_once_in_the_grid_s_order() -> None:
+    own = [{"factors": (3, 5, 7)}, {"factors": (7, 5, 9)}]
+    points = grid_points(
+        NeedsOdd, pinned={}, own=own, options=SearchOptions(kind="random", trials=4)
+    )
+    assert [point.params.factors for point in points] == [3, 5, 7, 9]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    needed: int
+    low: int = 0
+    high: int = 9
+
+    def __post_init__(self) -> None:
+        if self.low < 0:
+            raise ValueError("low must be at least 0")
+        if self.low > self.high:
+            raise ValueError("low must not be above high")
+
+
+class NeedsPair(PopRank):
+    name = "needs-pair"
+    Params: ClassVar[type[Any]] = Pair
+
+
+@pytest.mark.parametrize(
+    ("grid", "name"),
+    [({"high": (3,), "low": (1, -1)}, "low"), ({"low": (5,), "high": (9, 3)}, None)],
+)
+def test_a_refused_value_is_named_where_it_is_one(
+    grid: dict[str, tuple[object, ...]], name: str | None
+) -> None:
+    own = [{"needed": (1,)}, {"needed": (1,), **grid}]
+    with pytest.raises(RefusedPointError, match="needs-pair: low must") as caught:
+        grid_points(NeedsPair, pinned={}, own=own)
+    assert (caught.value.part, caught.value.name) == (1, name)

@@ -2,36 +2,45 @@
 
 import itertools
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
 from bench.errors import BenchError
 from bench.experiment.tuning.search import (
     SearchOptions,
-    chosen_points,
+    drawn_points,
+    entering,
     epochs_of,
-    keeps,
     ranked,
     rungs,
 )
 
 
+def drawn(n_points: int, recommender: str = "vbpr", **options: Any) -> list[int]:
+    """As many as a random search takes of those that come."""
+    how = SearchOptions(kind="random", **options)
+    return list(itertools.islice(drawn_points(n_points, how, recommender), how.trials))
+
+
 def test_random_search_draws_without_replacement_and_a_larger_one_draws_more() -> None:
-    draws = [
-        chosen_points(21, SearchOptions(kind="random", trials=n), "vbpr") for n in range(1, 30)
-    ]
+    draws = [drawn(21, trials=n) for n in range(1, 30)]
     for n, points in enumerate(draws, start=1):
-        assert points == sorted(set(points))
-        assert len(points) == min(n, 21)
+        assert len(points) == len(set(points)) == min(n, 21)
         assert set(points) <= set(range(21))
     assert all(set(few) <= set(more) for few, more in itertools.pairwise(draws))
-    others = SearchOptions(kind="random", trials=5, seed=1)
-    assert chosen_points(21, others, "vbpr") != draws[4]
-    assert chosen_points(21, SearchOptions(kind="random", trials=5), "fm") != draws[4]
+    assert draws[4] != sorted(draws[4])
+    assert drawn(21, trials=5, seed=1) != draws[4]
+    assert drawn(21, "fm", trials=5) != draws[4]
+
+
+def test_a_random_search_can_go_on_to_the_last_point() -> None:
+    how = SearchOptions(kind="random", trials=2)
+    assert sorted(drawn_points(9, how, "vbpr")) == list(range(9))
 
 
 def test_a_grid_search_tries_all() -> None:
-    assert chosen_points(4, SearchOptions(), "vbpr") == [0, 1, 2, 3]
+    assert list(drawn_points(4, SearchOptions(), "vbpr")) == [0, 1, 2, 3]
     (rung,) = rungs(4, "grid")
     assert (rung.n_points, rung.share) == (4, 1)
 
@@ -73,8 +82,16 @@ def test_the_best_wins_and_among_equals_the_first_of_the_grid() -> None:
     trials = [(4, 0.5), (2, 0.7), (0, None), (3, 0.7), (1, 0.1)]
     assert ranked(trials) == [2, 3, 4, 1]
     assert ranked(reversed(trials)) == [2, 3, 4, 1]
-    assert keeps([2, 3, 4, 1], rungs(3, "halving")[1]) == [2]
     assert ranked([(0, None)]) == []
+
+
+def test_a_stage_takes_in_the_best_and_the_next_ones_for_those_that_diverge() -> None:
+    order = [2, 7, 3, 4, 1]
+    assert entering(order, 3, []) == [2, 3, 7]
+    assert entering(order, 3, [(2, 0.5), (7, None), (3, 0.4)]) == [4]
+    assert entering(order, 3, [(2, None), (7, None), (3, 0.4)]) == [1, 4]
+    assert entering(order, 3, [(2, 0.1), (7, 0.2), (3, 0.4)]) == []
+    assert entering(order, 3, [(k, None) for k in order]) == []
 
 
 @pytest.mark.parametrize(

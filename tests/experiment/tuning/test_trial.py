@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from graded_plugin import write_plugin
 from models import Crashing, NanLoss, Scripted, ScriptParams
 
 from baselines.visrank import VisRank
@@ -13,10 +14,12 @@ from bench.datasets.dataset import NO_ITEM, Dataset, TuningSet
 from bench.errors import DivergedError, HeldOutError
 from bench.evaluation.auc import mean_auc
 from bench.evaluation.counts import count_ranks
+from bench.experiment.provenance import recommender_version
 from bench.experiment.tuning import trial as trial_module
 from bench.experiment.tuning.record import TrialKey
-from bench.experiment.tuning.trial import Fitted, Trial, fit_trial, run_trial
+from bench.experiment.tuning.trial import Fitted, Trial, UnfitWorkerError, fit_trial, run_trial
 from bench.recommender import FactorRecommender, Factors, Recommender, Runtime, State, Watch
+from bench.registry import Registry
 
 CPU = Runtime(seed=0, device="cpu", threads=1)
 
@@ -109,14 +112,30 @@ def test_what_tuning_gets_has_no_test_items(toy_dataset: Dataset) -> None:
         _ = dataset.test
     fields = {field.name for field in dataclasses.fields(dataset)}
     assert fields == {"training", "validation", "known"} == set(vars(dataset))
-    # In `known` they stand among all others.
-    assert (dataset.known.indices == toy_dataset.known.indices).all()
+    # In `known` they stand among all others; recommenders get `training` alone.
+    users = np.flatnonzero(toy_dataset.test != NO_ITEM)
+    tests = toy_dataset.test[users]
+    assert dataset.known.contains(users, tests).all()
+    assert not dataset.training.train.contains(users, tests).any()
+    assert dataset.known.n_pairs == dataset.training.train.n_pairs + 2 * len(users)
+
+
+def test_whose_items_repeat_is_found_without_the_test_items(toy_dataset: Dataset) -> None:
+    first = np.array([toy_dataset.training.train.of(user)[0] for user in range(9)])
+    validation, test = toy_dataset.validation.copy(), toy_dataset.test.copy()
+    validation[:3] = first[:3]
+    test[3:9] = first[3:9]
+    repeating = dataclasses.replace(toy_dataset, validation=validation, test=test)
+    left = [
+        np.flatnonzero(dataset.for_tuning(drop_repeats=True).validation != NO_ITEM).tolist()
+        for dataset in (repeating, dataclasses.replace(repeating, test=toy_dataset.test))
+    ]
+    assert left[0] == left[1] == [u for u in range(3, 40) if validation[u] != NO_ITEM]
+    everybody = repeating.for_tuning().validation
+    assert (everybody == validation).all()
 
 
 def key_of(dataset: Dataset, name: str, **changed: Any) -> TrialKey:
-    from bench.experiment.provenance import recommender_version
-    from bench.registry import Registry
-
     recommender = Registry().recommender(name)
     fields: dict[str, Any] = {
         "dataset": "toy",
@@ -176,26 +195,54 @@ def test_the_data_set_is_opened_by_path_without_test_items(
         ({"recommender": "visrnk"}, "did you mean 'visrank'"),
     ],
 )
-def test_a_worker_with_other_data_or_code_fails_the_trial(
+def test_a_worker_with_other_data_or_code_is_refused(
     stored_toy: tuple[Dataset, Path], changed: dict[str, Any], message: str
 ) -> None:
     dataset, folder = stored_toy
     trial = trial_of(dataset, folder)
-    outcome = run_trial(dataclasses.replace(trial, key=dataclasses.replace(trial.key, **changed)))
-    assert outcome.number == 5
-    assert outcome.record.status == "failed"
-    assert outcome.record.validation_auc is None
-    assert message in (outcome.record.error or "")
-    assert "Traceback" in (outcome.traceback or "")
+    with pytest.raises(UnfitWorkerError, match=message):
+        run_trial(dataclasses.replace(trial, key=dataclasses.replace(trial.key, **changed)))
 
 
 def test_a_worker_without_the_data_set_says_so(
     stored_toy: tuple[Dataset, Path], tmp_path: Path
 ) -> None:
     dataset, _ = stored_toy
-    record = run_trial(trial_of(dataset, tmp_path / "elsewhere" / "toy")).record
-    assert record.status == "failed"
-    assert "the data sets at the same path" in (record.error or "")
+    with pytest.raises(UnfitWorkerError, match="the data sets at the same path"):
+        run_trial(trial_of(dataset, tmp_path / "elsewhere" / "toy"))
+
+
+def test_what_a_recommender_raises_is_part_of_the_outcome(
+    stored_toy: tuple[Dataset, Path],
+) -> None:
+    dataset, folder = stored_toy
+    outcome = run_trial(trial_of(dataset, folder, params={"dims": -1}))
+    assert outcome.number == 5
+    assert outcome.record.status == "failed"
+    assert outcome.record.validation_auc is None
+    assert "dims" in (outcome.record.error or "")
+    assert "Traceback" in (outcome.traceback or "")
+
+
+def test_a_process_keeps_the_code_that_it_has_loaded(
+    stored_toy: tuple[Dataset, Path], tmp_path: Path
+) -> None:
+    """A cluster's worker outlives a change of the code: its numbers must not get the new name."""
+    dataset, folder = stored_toy
+    plugin = write_plugin(tmp_path)
+
+    def trial() -> Trial:
+        version = recommender_version(Registry((plugin,)).recommender("graded"))
+        sent = trial_of(dataset, folder, recommender_version=version)
+        params = {"quality": 1.0, "noise": 0, "epochs": 2}
+        key = dataclasses.replace(sent.key, recommender="graded", params=params)
+        return dataclasses.replace(sent, key=key, plugins=(plugin,))
+
+    assert run_trial(trial()).record.status == "finished"
+    plugin.write_text(plugin.read_text().replace("default_rng([", "default_rng([7, "))
+    for _ in range(2):
+        with pytest.raises(UnfitWorkerError, match="restart the workers if the code has changed"):
+            run_trial(trial())
 
 
 def test_divergence_is_an_answer_and_an_error_is_not(toy_dataset: Dataset) -> None:

@@ -11,16 +11,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
-from graded_plugin import fits, write_plugin
+from graded_plugin import fits, stored_trials, write_plugin
 
 from bench.cli.main import main
 from bench.errors import BenchError
-from bench.experiment.tuning import workers
+from bench.experiment.tuning import dask_cluster, workers
+from bench.experiment.tuning.dask_cluster import refuse_threaded_worker, scheduler_address
 from bench.experiment.tuning.store import TuningStore
+from bench.experiment.tuning.trial import UnfitWorkerError
 from bench.experiment.tuning.workers import Workers
 
 Tune = Callable[..., int]
@@ -47,7 +50,7 @@ def numbers(results: Path) -> dict[str, Any]:
             *(trial.status, trial.validation_auc, trial.epochs, trial.best_epoch),
             tuple(tuple(epoch.items()) for epoch in trial.history),
         )
-        for trial in store.trials()
+        for trial in stored_trials(store.root)
     }
 
 
@@ -115,7 +118,7 @@ def test_ctrl_c_ends_all_processes_and_the_next_search_goes_on(
     store = TuningStore(tmp_path / "results")
     deadline = time.monotonic() + 240
     # One process waits in a trial, the other has run all others.
-    while len(list(store.trials())) < 5 and time.monotonic() < deadline:
+    while len(list(stored_trials(store.root))) < 5 and time.monotonic() < deadline:
         time.sleep(0.05)
     os.killpg(started.pid, signal.SIGINT)  # as a terminal does: every process gets it
     out, err = started.communicate(timeout=60)
@@ -127,6 +130,36 @@ def test_ctrl_c_ends_all_processes_and_the_next_search_goes_on(
     assert len(fits(tmp_path)) == before + 1
     assert len(numbers(tmp_path / "results")) == 6
     assert not psutil.pid_exists(int((tmp_path / "victim").read_text()))
+
+
+def is_there(pid: int) -> bool:
+    """Whether a process runs; one that ended and was not waited for does not."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_local_processes_end_when_the_command_is_killed(
+    tune: Tune, toy_data_dir: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "hold").touch()
+    call = [sys.executable, "-c", CALL, "-q", "tune", "--dataset", "toy"]
+    call += ["--recommenders", "graded", "--plugin", str(tmp_path / "graded_model.py")]
+    call += ["--data", str(toy_data_dir)]
+    call += ["--results", str(tmp_path / "results"), "--device", "cpu", "--jobs", "2"]
+    with subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as started:
+        victim = tmp_path / "victim"
+        deadline = time.monotonic() + 240
+        while not (victim.exists() and victim.read_text()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        children = psutil.Process(started.pid).children(recursive=True)
+        started.kill()
+    assert int(victim.read_text()) in [child.pid for child in children]
+    deadline = time.monotonic() + 20
+    while any(is_there(child.pid) for child in children) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not [child for child in children if is_there(child.pid)]
 
 
 @contextmanager
@@ -163,7 +196,7 @@ def cluster(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_cluster_that_loses_a_worker_in_mid_trial_finds_what_one_process_finds(
-    tune: Tune, tmp_path: Path, cluster: Path
+    tune: Tune, tmp_path: Path, cluster: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert tune("serial") == 0
     thread = kill_the_victim(tmp_path)
@@ -185,6 +218,31 @@ def test_a_cluster_that_loses_a_worker_in_mid_trial_finds_what_one_process_finds
     # The scheduler's file does as well, and stored trials are run nowhere.
     assert tune("cluster", "--backend", "dask", "--scheduler", str(cluster)) == 0
     assert len(fits(tmp_path)) == 6 + 7
+    # The workers go on with the code they have loaded: its numbers get no new name.
+    plugin = tmp_path / "graded_model.py"
+    plugin.write_text(plugin.read_text().replace("default_rng([", "default_rng([7, "))
+    capsys.readouterr()
+    assert tune("cluster", "--backend", "dask", "--scheduler", address) == 2
+    err = capsys.readouterr().err
+    assert "restart the workers if the code has changed" in err
+    assert err.count("\n") == 1
+    assert numbers(tmp_path / "cluster") == serial
+
+
+def test_a_worker_that_joins_late_with_several_threads_refuses_its_trial(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    distributed = pytest.importorskip("distributed")
+    refuse_threaded_worker()  # here is none
+    for n_threads in (1, 3):
+        state = SimpleNamespace(nthreads=n_threads)
+        worker = SimpleNamespace(address="tcp://late:1", state=state)
+        monkeypatch.setattr(distributed, "get_worker", lambda worker=worker: worker)
+        if n_threads == 1:
+            refuse_threaded_worker()
+            continue
+        with pytest.raises(UnfitWorkerError, match="tcp://late:1 runs 3 trials at once"):
+            refuse_threaded_worker()
 
 
 def test_no_scheduler_there(
@@ -194,7 +252,7 @@ def test_no_scheduler_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pytest.importorskip("distributed")
-    monkeypatch.setattr(workers, "_SECONDS_TO_CONNECT", 0.5)
+    monkeypatch.setattr(dask_cluster, "_SECONDS_TO_CONNECT", 0.5)
     with socket.socket() as probe:  # bound, and nobody listens
         probe.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
@@ -205,11 +263,59 @@ def test_no_scheduler_there(
     assert not (tmp_path / "results").exists()
 
 
-def test_a_scheduler_file_that_is_not_there() -> None:
+@pytest.mark.parametrize(
+    ("scheduler", "message"),
+    [
+        ("scheduler.json", "no such file, and no address"),
+        ("tcp://", "no address such as"),
+        ("tcp://host", "no address such as"),
+        ("foo:bar:9", "no address such as"),
+        ("localhost:8786x", "no address such as"),
+        ("localhost:99999", "no address such as"),
+        ("tcp://localhost:0", "no address such as"),
+        ("://x:1", "no address such as"),
+        ("tcp://[::1:9", "no address such as"),
+        ("tcp://a b:1", "no address such as"),
+    ],
+)
+def test_a_scheduler_that_is_no_place(scheduler: str, message: str) -> None:
     pytest.importorskip("distributed")
-    missing = Workers(backend="dask", scheduler="scheduler.json")
-    with pytest.raises(BenchError, match="no such file, and no address"), missing.open(threads=1):
-        pass
+    with pytest.raises(BenchError, match=message):
+        Workers(backend="dask", scheduler=scheduler)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"x", b"", b'{"bad": 1}', b'{"address": 1}', b'{"address": "x"}', b"[]", b"3"),
+        *(b"\xff\xfe", b"[" * 100_000),
+    ],
+)
+def test_a_file_that_is_no_scheduler_s(tmp_path: Path, content: bytes) -> None:
+    pytest.importorskip("distributed")
+    file = tmp_path / "scheduler.json"
+    file.write_bytes(content)
+    with pytest.raises(BenchError, match="not the file of a scheduler") as caught:
+        Workers(backend="dask", scheduler=str(file))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["tcp://host:8786", "host:8786", "tcp://[::1]:8786"])
+def test_where_a_scheduler_may_be(tmp_path: Path, address: str) -> None:
+    file = tmp_path / "scheduler.json"
+    file.write_text(json.dumps({"address": address}))
+    assert scheduler_address(address) == scheduler_address(str(file)) == address
+
+
+@pytest.mark.parametrize("scheduler", ["bad://localhost:1", "tls://localhost:1"])
+def test_an_address_that_dask_does_not_take(
+    tune: Tune, tmp_path: Path, capsys: pytest.CaptureFixture[str], scheduler: str
+) -> None:
+    pytest.importorskip("distributed")
+    assert tune("results", "--backend", "dask", "--scheduler", scheduler) == 2
+    err = capsys.readouterr().err
+    assert f"error: no Dask scheduler answers at {scheduler} (" in err
+    assert err.count("\n") == 1
 
 
 def test_dask_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,9 +330,40 @@ def test_dask_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"jobs": 0}, "--jobs must be at least 1"),
         ({"scheduler": "tcp://x:1"}, "add --backend dask"),
         ({"backend": "dask"}, "say where the scheduler is"),
-        ({"backend": "dask", "scheduler": "x", "jobs": 2}, "uses all of its workers: leave it out"),
+        (
+            {"backend": "dask", "scheduler": "x:1", "jobs": 2},
+            "uses all of its workers: leave it out",
+        ),
     ],
 )
 def test_workers_that_make_no_sense(options: dict[str, Any], message: str) -> None:
     with pytest.raises(BenchError, match=message):
         Workers(**options)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "device", "n_gpus", "message"),
+    [
+        (3, "cuda", 2, "--jobs 3: a trial takes a GPU of its own, and --device cuda has 2"),
+        (3, "auto", 2, "--device auto has 2; give --jobs 2 or --device cpu"),
+        (2, "cuda:1", 2, "--device cuda:1 has 1"),
+        (2, "cuda", 2, None),
+        (1, "cuda:1", 2, None),
+        (None, "cuda", 1, None),
+        (9, "cpu", 2, None),
+        (9, "auto", 0, None),
+    ],
+)
+def test_there_are_no_more_jobs_than_gpus(
+    monkeypatch: pytest.MonkeyPatch, jobs: int | None, device: str, n_gpus: int, message: str | None
+) -> None:
+    import torch
+
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: n_gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: n_gpus)
+    if message is None:
+        Workers(jobs=jobs).check_device(device)
+    else:
+        with pytest.raises(BenchError, match=message):
+            Workers(jobs=jobs).check_device(device)
