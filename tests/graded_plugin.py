@@ -1,9 +1,12 @@
 """A recommender whose validation AUC follows a hyper-parameter, as a plug-in file for searches."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 from bench.experiment.store import read_json
 from bench.experiment.tuning.record import TrialRecord
+from bench.experiment.tuning.store import TuningStore
 
 PLUGIN = '''
 import os
@@ -23,6 +26,10 @@ class Params:
     quality: float = 1.0
     noise: int = 0
     epochs: int = 9
+
+    def __post_init__(self):
+        if self.epochs < 0:
+            raise ValueError("epochs must not be negative")
 
 
 class Graded(FactorRecommender):
@@ -92,3 +99,20 @@ def stored_trials(results: Path) -> list[TrialRecord]:
     """Read all trials of a results folder, in the order of their folders' names."""
     paths = sorted(results.glob("tuning/*/*/seed*/trial.json"))
     return [TrialRecord.from_json(read_json(path), where=str(path)) for path in paths]
+
+
+def numbers(results: Path) -> dict[str, Any]:
+    """All that trials say but for times and places, by their folders' names."""
+    store = TuningStore(results)
+    return {
+        store.folder(trial.key).name: (
+            *(trial.status, trial.validation_auc, trial.epochs, trial.best_epoch),
+            tuple(tuple(epoch.items()) for epoch in trial.history),
+        )
+        for trial in stored_trials(results)
+    }
+
+
+def winners(results: Path) -> list[Any]:
+    paths = sorted(results.rglob("search-*.json"))
+    return [(path.name, json.loads(path.read_text())["winner"]) for path in paths]

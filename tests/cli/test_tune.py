@@ -1,6 +1,7 @@
 """`bench tune` and `bench run --tune` on the toy data set."""
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,128 @@ def test_a_failed_trial_is_told_and_the_rest_goes_on(graded: Call, tmp_path: Pat
     assert only.code == 1
     assert "no trial of graded on toy finished: nothing was won" in only.err
     assert "PopRank" in only.out
+
+
+def test_where_nothing_is_won_the_trials_are_shown_and_no_table(graded: Call) -> None:
+    words = ("--recommenders", "graded", "--set", "graded.quality=77", "--search", "halving")
+    outcome = graded("tune", *words)
+    assert outcome.code == 1
+    assert "[1] diverged: graded: the training loss of epoch 1 is nan" in outcome.out
+    assert "Nothing was won: no whole fit came to an end." in " ".join(outcome.out.split())
+    assert "no trial of graded on toy finished: nothing was won" in outcome.err
+    assert "0 of 1 tuned" in outcome.err
+    run = graded("run", *words, "--tune")
+    assert run.code == 1
+    assert run.out == ""
+    assert "nothing was won" in run.err
+    assert "error: " not in run.err.replace("error: no trial of graded", "")
+
+
+OTHERS = """
+from dataclasses import dataclass
+from baselines.rand import Rand
+
+@dataclass(frozen=True, kw_only=True)
+class Needed:
+    factors: int
+
+@dataclass(frozen=True, kw_only=True)
+class Plain:
+    factors: int = 1
+
+    def __post_init__(self):
+        if self.factors > 9:
+            raise ValueError("factors must be below 10")
+
+class Needs(Rand):
+    name = "needs"
+    label = "Needs"
+    source = "a test"
+    Params = Needed
+    grid = {"factors": (1, 2)}
+
+class NoGrid(Rand):
+    name = "nogrid"
+    label = "NoGrid"
+    source = "a test"
+    Params = Plain
+"""
+
+
+@pytest.fixture
+def others(graded: Call, tmp_path: Path) -> Call:
+    """Run a verb with two more models."""
+    plugin = tmp_path / "others.py"
+    plugin.write_text(OTHERS)
+    return lambda verb, *words: graded(verb, "--plugin", plugin, *words)
+
+
+@pytest.mark.parametrize("verb", [("tune",), ("run", "--tune")])
+@pytest.mark.parametrize("name", ["needs", "nogrid"])
+def test_both_verbs_take_the_same_grids(
+    others: Call, tmp_path: Path, verb: tuple[str, ...], name: str
+) -> None:
+    """A hyper-parameter without a default from the grid; a grid that only the file has."""
+    grid = tmp_path / "mine.toml"
+    grid.write_text("[nogrid]\nfactors = [2, 3]\n")
+    words = ("--grid", grid) if name == "nogrid" else ()
+    outcome = others(*verb, "--recommenders", name, *words)
+    assert (outcome.code, outcome.err.count("error: ")) == (0, 0)
+    best = {"needs": "factors=1", "nogrid": "factors=2"}[name]
+    assert f"tuned {name} on toy: {best}" in outcome.err
+
+
+@pytest.mark.parametrize("verb", [("tune",), ("run", "--tune")])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[graded]\nnoise = 1\n[nogrid]\nfactors = 2\n",
+         "line 3: nogrid is not tuned in this call; name it, too, or take its section out"),
+        ("[[graded]]\nnoise = 1\n[[graded]]\nquality = 1\nepochs = [2,\n-1]\n",
+         "line 5: graded: epochs must not be negative"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_the_grid_is_told_with_its_line(
+    others: Call, tmp_path: Path, verb: tuple[str, ...], text: str, message: str
+) -> None:
+    grid = tmp_path / "mine.toml"
+    grid.write_text(text)
+    outcome = others(*verb, "--recommenders", "graded", "--grid", grid)
+    assert outcome.code == 2
+    assert outcome.err == f"error: grid {grid}, {message}\n"
+    assert not fits(tmp_path)
+
+
+def test_several_searches_are_one_json_document(others: Call) -> None:
+    outcome = others("tune", "--recommenders", "graded,needs", "--json")
+    assert outcome.code == 0
+    told = json.loads(outcome.out)
+    assert len(told["rows"]) == 6 + 2
+    assert {row["table"] for row in told["rows"]} == {"trials-toy-graded", "trials-toy-needs"}
+    assert [search["winner"] for search in told["searches"]][1] == {"factors": 1}
+
+
+def test_the_printed_commands_run_the_winner_and_one_keeps_the_budget(
+    graded: Call, bench: Call, toy_data_dir: Path, tmp_path: Path
+) -> None:
+    grid = tmp_path / "mine.toml"
+    grid.write_text("[graded]\nquality = [0.5, 4.0, 1.0]\n")
+    words = ("--grid", grid, "--search", "random", "--search-trials", 2, "--seed", 3)
+    outcome = graded("tune", *words, "--patience", 0, "--set", "graded.epochs=4")
+    text = " ".join(outcome.out.split())
+    commands = [piece for piece in text.split("`")[1::2] if piece.startswith("bench run ")]
+    assert len(commands) == 2
+    where = ("--plugin", tmp_path / "graded_model.py", "--data", toy_data_dir, "--device", "cpu")
+    tunings = []
+    for command in commands:
+        call = [str(grid) if word == "mine.toml" else word for word in shlex.split(command)[1:]]
+        assert bench(*call, "--no-generate", *where, "--results", tmp_path / "r").code == 0
+        paths = (tmp_path / "r" / "runs").rglob("seed3-*/result.json")
+        tunings += [told for p in paths if (told := json.loads(p.read_text())["tuning"])]
+    assert len(fits(tmp_path)) == 2 + 1 + 1  # the searches' trials are the same
+    assert [(told["search"], told["n_trials"], told["seed"]) for told in tunings] == [
+        ("random", 2, 3)
+    ]
 
 
 @pytest.mark.parametrize(

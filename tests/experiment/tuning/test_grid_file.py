@@ -39,7 +39,13 @@ SAME = {
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("g.toml", TOML), ("g.yaml", YAML), ("G.YML", YAML), ("g.toml", TOML.replace("\n", "\r\n"))],
+    [
+        ("g.toml", TOML),
+        ("g.yaml", YAML),
+        ("G.YML", YAML),
+        ("g.toml", "\ufeff" + TOML),
+        ("g.toml", TOML.replace("\n", "\r\n")),
+    ],
 )
 def test_both_formats_say_the_same(tmp_path: Path, name: str, text: str) -> None:
     path = tmp_path / name
@@ -77,6 +83,26 @@ def test_both_formats_say_the_same(tmp_path: Path, name: str, text: str) -> None
         ("g.yaml", "vbpr: 3\n", "line 1: 'vbpr' must be a recommender"),
         ("g.yaml", "- vbpr\n", "line 1: expected recommenders"),
         ("g.yaml", "vbpr: {factors: [\x00]}\n", "not YAML"),
+        ("g.toml", "[fm]\nepochs = 1\n[vbpr]\nfactors = [\n" + "1" * 5000 + "]\n",
+         "line 4: not TOML: .*digits"),
+        ("g.toml", "[vbpr]\nfactors = [0x" + "f" * 5000 + "]\n", "line 2: a value cannot be read"),
+        ("g.toml", "[vbpr]\nfactors = " + "[" * 3000 + "]" * 3000, "line 2: not TOML"),
+        ("g.toml", "[fm]\nepochs = 1\n[vbpr]\nfactors = 2001-99-99\n", "line 4: not TOML"),
+        ("g.toml", "vbpr = []\n[fm]\nepochs = 1\n", "line 1: 'vbpr' must be a recommender"),
+        ("g.yaml", "vbpr: []\nfm: {epochs: 1}\n", "line 1: 'vbpr' must be a recommender"),
+        ("g.yaml", "vbpr:\n  factors: [1,\n   2001-99-99]\n",
+         "line 3: a value cannot be read .ValueError: month must be"),
+        ("g.yaml", "vbpr:\n  factors: !!bool x\n", "line 2: a value cannot be read"),
+        ("g.yaml", "vbpr:\n  factors: !!int x\n", "line 2: a value cannot be read"),
+        ("g.yaml", "vbpr:\n  factors: !!float [x]\n", "line 2: "),
+        ("g.yaml", "vbpr:\n  factors: !!timestamp x\n", "line 2: a value cannot be read"),
+        ("g.yaml", "vbpr:\n  factors: 0x_\n", "line 2: a value cannot be read"),
+        ("g.yaml", "vbpr:\n  0x_: 1\n", "line 2: a value cannot be read"),
+        ("g.yaml", "vbpr:\n  factors: " + "1" * 5000, "line 2: a value cannot be read"),
+        ("g.yaml", "vbpr:\n  factors: " + "[" * 3000 + "]" * 3000, "nested too deeply"),
+        ("g.yaml", "vbpr: &a\n  factors: *a\n", "line 1: "),
+        ("g.yaml", "vbpr:\n  factors: [1, 010]\n", "line 2: YAML reads 010 as 8; write that"),
+        ("g.yaml", "vbpr:\n  factors: 1:30\n", "line 2: YAML reads 1:30 as 90; write that"),
         ("g.json", "{}", "must end in .toml, .yaml or .yml"),
         ("g.toml", None, "cannot read the grid .*no such file"),
     ],
@@ -97,3 +123,17 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(BenchError, match="not UTF-8 text"):
         read_grids(path, Registry())
+
+
+def test_numbers_that_yaml_reads_as_they_look(tmp_path: Path) -> None:
+    path = tmp_path / "g.yaml"
+    path.write_text(
+        "vbpr:\n  factors: [0, 10, 0x10, 1_000]\n  regularization: [0.05, 0, .5, 1e1]\n"
+    )
+    (part,) = read_grids(path, Registry())["vbpr"]
+    assert part.values == {
+        "factors": (0, 10, 16, 1000),
+        "regularization": (0.05, 0.0, 0.5, 10.0),
+    }
+    assert part.where() == f"grid {path}, line 1"
+    assert part.where("regularization") == f"grid {path}, line 3"

@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
-from graded_plugin import fits, stored_trials, write_plugin
+from graded_plugin import fits, numbers, stored_trials, winners, write_plugin
 
 from bench.cli.main import main
 from bench.errors import BenchError
@@ -40,23 +40,6 @@ def tune(toy_data_dir: Path, tmp_path: Path) -> Tune:
         return main([*call, "--results", str(tmp_path / results), *words])
 
     return run
-
-
-def numbers(results: Path) -> dict[str, Any]:
-    """All that trials say but for times and places, by their folders' names."""
-    store = TuningStore(results)
-    return {
-        store.folder(trial.key).name: (
-            *(trial.status, trial.validation_auc, trial.epochs, trial.best_epoch),
-            tuple(tuple(epoch.items()) for epoch in trial.history),
-        )
-        for trial in stored_trials(store.root)
-    }
-
-
-def winners(results: Path) -> list[Any]:
-    paths = sorted(results.rglob("search-*.json"))
-    return [(path.name, json.loads(path.read_text())["winner"]) for path in paths]
 
 
 def kill_the_victim(folder: Path) -> threading.Thread:
