@@ -32,8 +32,8 @@ LAYERS = (
     },
     # Data and the interface that sees it.
     {"bench.datasets", "bench.recommender", "bench.generator", "bench.judge", "bench.registry"},
-    {"bench.evaluation", "bench.testing"},
-    {"bench.experiment"},
+    {"bench.evaluation"},
+    {"bench.experiment", "bench.testing"},
     {"bench.regression"},
     {"bench.report"},
     {"bench.cli", "bench.pytest_plugin"},

@@ -22,6 +22,7 @@ BATCHES = "scores do not depend on the batch"
 SEED = "same seed, same scores"
 GLOBALS = "global random generators are left alone"
 PEEKS = "does not peek at held-out items"
+TUNING = "is blind to the test items while it is tuned"
 UNCHANGED = "leaves the data set unchanged"
 SAVE = "save and load keep the scores"
 FACTORS = "factors agree with score"
@@ -241,6 +242,23 @@ class PeeksWhenScoring(NoFactors):
             return super()._score(users)
 
 
+class ReadsTheTestItems(NoFactors):
+    """Those that a trial leaves out of the negatives, from behind the watch."""
+
+    def _fit(self, dataset: TrainingSet, watch: Watch) -> None:
+        super()._fit(dataset, watch)
+        if (watcher := getattr(watch, "_watcher", None)) is not None:
+            known = watcher._dataset.known
+            self.table[known.users, known.indices] += 1
+
+
+class AsksATrial(NoFactors):
+    def _fit(self, dataset: TrainingSet, watch: Watch) -> None:
+        super()._fit(dataset, watch)
+        with suppress(HeldOutError, AttributeError):
+            self.table += watch._watcher._dataset.test  # type: ignore[attr-defined]  # is tested
+
+
 class ScalesFeaturesInPlace(NoFactors):
     def _fit(self, dataset: TrainingSet, watch: Watch) -> None:
         super()._fit(dataset, watch)
@@ -374,6 +392,8 @@ BROKEN: list[tuple[type[Recommender], str, str]] = [
     (GlobalPython, GLOBALS, "global generator of random was used"),
     (PeeksAndSwallows, PEEKS, "asked for held-out items: test$"),
     (PeeksWhenScoring, PEEKS, "asked for held-out items: validation"),
+    (ReadsTheTestItems, TUNING, "its scores change with the test items of a trial"),
+    (AsksATrial, TUNING, "asked a trial's data for the test items"),
     (ScalesFeaturesInPlace, UNCHANGED, "changed the data set's arrays"),
     (SortsInteractions, UNCHANGED, "changed the data set's arrays"),
     (RenumbersCategories, UNCHANGED, "changed the data set's arrays"),
@@ -498,7 +518,7 @@ class TestMixin(RecommenderConformance):
 
 def test_the_mixin_has_one_test_per_check_and_fails_by_name() -> None:
     tests = [name for name in dir(RecommenderConformance) if name.startswith("test_")]
-    assert len(tests) == len(CHECKS) == 13
+    assert len(tests) == len(CHECKS) == 14
 
     class Mixed(RecommenderConformance):
         recommender = Unseeded

@@ -16,10 +16,11 @@ from PIL import Image
 
 from bench.datasets.dataset import Images, Interactions, TrainingSet
 from bench.errors import BenchError
+from bench.experiment.tuning.grid import grid_points
 from bench.recommender import State
 from bench.testing import toy_training_set
 from dvbpr.model import Dvbpr
-from dvbpr.presets import DvbprParams
+from dvbpr.presets import PRESETS, DvbprParams
 
 COLOURS = ((220, 30, 30), (30, 200, 40), (40, 60, 220))
 N_USERS, N_ITEMS = 45, 60
@@ -93,6 +94,16 @@ def test_knows_nothing_of_users_who_buy_at_random(rng: np.random.Generator) -> N
     model = Dvbpr(params(epochs=4), runtime=cpu()).fit(data)
     # A uniform rank has a standard deviation of 0.29.
     assert auc(model, data, np.array(held_out)) == pytest.approx(0.5, abs=4 * 0.29 / 300**0.5)
+
+
+def test_the_grid_is_small_and_lies_around_the_cpu_s_preset() -> None:
+    points = grid_points(Dvbpr, pinned={})
+    assert len(points) <= 9
+    slim = PRESETS["slim"]
+    for name, values in Dvbpr.grid.items():
+        assert sorted(values)[1:-1] == [getattr(slim, name)]
+    # Nothing else is varied.
+    assert {point.params.settings("cpu").factors for point in points} == {slim.factors}
 
 
 def test_scores_between_epochs_are_those_of_the_state(rng: np.random.Generator) -> None:

@@ -70,6 +70,36 @@ def test_the_version_follows_the_modules_beside_a_class(
     assert provenance.recommender_version(other) != before
 
 
+def test_what_is_loaded_keeps_its_version_while_files_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a package as its first class was asked for; a plug-in's class by class."""
+    package = tmp_path / "lasting_models"
+    package.mkdir()
+    for name in ("__init__", "one", "two"):
+        (package / f"{name}.py").write_text(
+            f"from baselines.rand import Rand\nclass Kept(Rand):\n    name = '{name}'\n"
+        )
+    monkeypatch.syspath_prepend(tmp_path)
+    one = importlib.import_module("lasting_models.one").Kept
+    before = provenance.loaded_version(one)
+    assert before == provenance.recommender_version(one)
+    (package / "two.py").write_text((package / "two.py").read_text() + "# changed\n")
+    two = importlib.import_module("lasting_models.two").Kept
+    assert provenance.loaded_version(one) == provenance.loaded_version(two) == before
+    assert provenance.recommender_version(one) != before
+
+    file = tmp_path / "mine.py"
+    versions = []
+    for extra in ("", "# changed\n"):
+        text = "from baselines.rand import Rand\nclass Mine(Rand):\n    name = 'mine'\n"
+        file.write_text(text + extra)
+        mine = Registry((file,)).recommender("mine")
+        versions.append(provenance.loaded_version(mine))
+        assert versions[-1] == provenance.recommender_version(mine)
+    assert versions[0] != versions[1]
+
+
 def test_git_state_says_when_files_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def git(*arguments: str) -> None:
         identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
