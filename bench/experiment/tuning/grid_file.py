@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from bench.errors import BenchError, described, one_line, user_io_errors
+from bench.errors import BenchError, one_line, user_io_errors
 from bench.recommender import Recommender, parse_values
 from bench.registry import Registry
 
@@ -112,8 +112,12 @@ class _at:  # noqa: N801  # reads as a word of the `with` statement
         if isinstance(error, BenchError):
             raise BenchError(f"{self._where}: {error}") from None
         if isinstance(error, UNREADABLE):
-            text = described(error)[:200]
-            raise BenchError(f"{self._where}: a value cannot be read ({text})") from None
+            # A ValueError is about the value; the others are about the parser's own steps.
+            why = f" ({one_line(error)[:120]})" if isinstance(error, ValueError) else ""
+            raise BenchError(
+                f"{self._where}: a value is not what it is written as{why}; write a plain number, "
+                "true, false, or a text in quotes"
+            ) from None
 
 
 def _grid(section: _Section, recommender: type[Recommender], path: Path) -> OwnGrid:
