@@ -126,6 +126,8 @@ def _tune_options(record: SearchRecord) -> str:
         words.append(f"--threads {key.protocol['threads']}")
     if key.protocol.get("drop_repeats"):
         words.append("--drop-repeats")
+    if (device := key.protocol.get("device")) is not None:
+        words.append(f"--device {device}")
     if not key.deterministic:
         words.append("--no-deterministic")
     return " ".join(words)

@@ -50,7 +50,8 @@ def _lock(number: int) -> Path:
     """Name the lock of a GPU by what it is to the machine, not to this process."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     named = visible.split(",")[number].strip() if visible else str(number)
-    return Path(tempfile.gettempdir()) / f"bench-gpus-{getpass.getuser()}" / f"{named}.lock"
+    owner = os.getuid() if hasattr(os, "getuid") else getpass.getuser()
+    return Path(tempfile.gettempdir()) / f"bench-gpus-{owner}" / f"{named}.lock"
 
 
 def _is_local_process() -> bool:
