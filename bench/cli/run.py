@@ -25,14 +25,8 @@ from bench.cli.options import (
     stopping_options,
     ties_option,
 )
-from bench.cli.tuning import (
-    Tuning,
-    TuningOptions,
-    plan_tuning,
-    refuse_options_of_tuning,
-    tuned_names,
-    tuning_options,
-)
+from bench.cli.tuning import Tuning, plan_tuning, tuned_names
+from bench.cli.tuning_options import TuningOptions, refuse_options_of_tuning, tuning_options
 from bench.errors import BenchError
 from bench.evaluation.auc import Ties
 from bench.files import check_writable, remove_leftovers

@@ -21,7 +21,8 @@ from bench.cli.options import (
     split_names,
     stopping_options,
 )
-from bench.cli.tuning import TuningOptions, plan_tuning, tuning_options
+from bench.cli.tuning import plan_tuning
+from bench.cli.tuning_options import TuningOptions, tuning_options
 from bench.errors import BenchError
 from bench.files import check_writable, remove_leftovers
 

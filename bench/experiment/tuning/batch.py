@@ -2,8 +2,8 @@
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing
 from itertools import chain
 from math import isfinite
 
@@ -51,62 +51,24 @@ class TrialRunner:
         BenchError
             Trials cannot be stored, or the workers are lost.
         """
-        done: dict[int, TrialRecord] = {}
-        waiting = dict(trials)
-        claims: dict[int, ExitStack] = {}
-        broken: list[BenchError] = []
-        best = float("-inf")
-        told = False
-        with Progress(label, len(trials), unit="trial") as progress, ExitStack() as held:
-
-            def take(number: int, record: TrialRecord) -> None:
-                nonlocal best
-                done[number] = record
-                best = max(best, record.validation_auc or best)
-                progress.advance(note=f"best val AUC {best:.4f}" if isfinite(best) else "")
-
-            def free() -> Iterator[Trial]:
-                nonlocal told
-                # Looked up when a worker is free: another search may have made it by then.
-                for number, trial in list(waiting.items()):
-                    try:
-                        with ExitStack() as claim:
-                            record = self._stored(trial.key)
-                            if record is None:
-                                claim.enter_context(self._store.claim(trial.key))
-                                record = self._stored(trial.key)  # in the meantime
-                            if record is None:
-                                claims[number] = claim.pop_all()
-                                held.push(claims[number])
-                    except BusyError as error:
-                        if not told:
-                            _log.info("left for later: %s", error)
-                        told = True
-                        continue
-                    except BenchError as error:  # joblib asks in a thread, where it would be lost
-                        broken.append(error)
-                        return
-                    del waiting[number]
-                    if record is None:
-                        yield trial
-                    else:
-                        take(number, record)
-
-            while waiting:
-                trials_to_run = free()
-                first = next(trials_to_run, None)  # no worker is started for nothing
+        with (
+            Progress(label, len(trials), unit="trial") as progress,
+            closing(_Batch(trials, self._store, self._stored, progress)) as batch,
+        ):
+            while batch.waiting:
+                free = batch.free()
+                first = next(free, None)  # no worker is started for nothing
                 if first is not None:
-                    for outcome in pool.run(chain([first], trials_to_run)):
+                    for outcome in pool.run(chain([first], free)):
                         self._store.write(outcome.record, outcome.traceback)
                         self._made.add(key_hash(outcome.record.key))
-                        claims.pop(outcome.number).close()
-                        take(outcome.number, outcome.record)
+                        batch.take(outcome.number, outcome.record)
                         self._report(outcome.record)
-                if broken:
-                    raise broken[0]
-                if waiting and first is None:  # nothing is left but what others do
+                if batch.broken is not None:
+                    raise batch.broken
+                if batch.waiting and first is None:  # nothing is left but what others do
                     time.sleep(_POLL_SECONDS)
-        return done
+        return batch.done
 
     def _stored(self, key: TrialKey) -> TrialRecord | None:
         if self._force and key_hash(key) not in self._made:
@@ -121,3 +83,84 @@ class TrialRunner:
                 record.error,
                 self._store.folder(record.key),
             )
+
+
+class _Batch:
+    """Trials on their way: waiting, claimed and with a worker, or done.
+
+    Attributes
+    ----------
+    waiting
+        What has neither been run nor found.
+    done
+        Records by number.
+    broken
+        Why `free` has ended early: joblib asks for trials in a thread, where errors are lost.
+    """
+
+    def __init__(
+        self,
+        trials: Mapping[int, Trial],
+        store: TuningStore,
+        stored: Callable[[TrialKey], TrialRecord | None],
+        progress: Progress,
+    ) -> None:
+        self.waiting = dict(trials)
+        self.done: dict[int, TrialRecord] = {}
+        self.broken: BenchError | None = None
+        self._store = store
+        self._stored = stored
+        self._progress = progress
+        self._claims: dict[int, ExitStack] = {}
+        self._best = float("-inf")
+        self._told = False
+
+    def free(self) -> Iterator[Trial]:
+        """Claim what is neither stored nor in another process's hands, when it is asked for."""
+        for number, trial in list(self.waiting.items()):
+            try:
+                record = self._found_or_claimed(number, trial.key)
+            except BusyError as error:
+                if not self._told:
+                    _log.info("left for later: %s", error)
+                self._told = True
+                continue
+            except BenchError as error:
+                self.broken = error
+                return
+            del self.waiting[number]
+            if record is None:
+                yield trial
+            else:
+                self.take(number, record)
+
+    def take(self, number: int, record: TrialRecord) -> None:
+        """Note what came of a trial, which is stored by now, and let go of it."""
+        if number in self._claims:
+            self._claims.pop(number).close()
+        self.done[number] = record
+        self._best = max(self._best, record.validation_auc or self._best)
+        note = f"best val AUC {self._best:.4f}" if isfinite(self._best) else ""
+        self._progress.advance(note=note)
+
+    def close(self) -> None:
+        """Let go of what did not come back."""
+        while self._claims:
+            self._claims.popitem()[1].close()
+
+    def _found_or_claimed(self, number: int, key: TrialKey) -> TrialRecord | None:
+        """Give a trial's record, or claim the trial.
+
+        Raises
+        ------
+        BusyError
+            Another process has it.
+        """
+        if (record := self._stored(key)) is not None:
+            return record
+        with ExitStack() as claim:
+            claim.enter_context(self._store.claim(key))
+            # Another process may have stored it before this one had it.
+            if (record := self._stored(key)) is None:
+                self._claims[number] = claim.pop_all()
+            return record
