@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli.main import main
-
 pytest_plugins = ["pytester"]
 
 MODEL = """
@@ -57,12 +55,13 @@ def project(pytester: pytest.Pytester, toy_data_dir: Path) -> Callable[..., pyte
     words = ["-q", "check", "--update", "--reason", "first", "--dataset", "toy", "--threads", "1"]
     words += ["--data", str(toy_data_dir), "--golden", "golden.json", "--seed", "0", "--seed", "1"]
     words += ["--recommenders", "mine", "--plugin", "my_model.py", "--results", "elsewhere"]
-    assert main(words) == 0
+    # In processes of their own, here and below: pytester forgets what is imported under it, and
+    # NumPy and pandas cannot be imported twice in one.
+    subprocess.run([sys.executable, "-m", "bench.cli.main", *words], check=True)
     pytester.makeini(f"[pytest]\nbench_data = {toy_data_dir}\nbench_results = kept\n")
     pytester.makepyfile(test_auc=TESTS)
 
     def run(*options: str) -> pytest.RunResult:
-        # In a process of its own: NumPy and pandas cannot be imported twice in one.
         return pytester.runpytest_subprocess("-p", "bench.pytest_plugin", *options)
 
     return run
