@@ -74,7 +74,7 @@ def test_two_lines_are_a_test(
     first.assert_outcomes(passed=2, skipped=1, failed=4)
     first.stdout.fnmatch_lines(
         [
-            "unknown recommender in*golden.json 'other'*",
+            "*golden.json has no values of 'other'*",
             "golden file *g.json: no such file*",
             "*is of toy, not of toyy*",
             "plug-in *p.py: no such file*",

@@ -29,7 +29,9 @@ __all__ = ["audit"]
     metavar="NAME",
     help="Whose stored fit; repeatable or comma-separated.",
 )
-@click.option("--seed", type=int, help="Only fits of this seed.  [default: the newest]")
+@click.option(
+    "--seed", type=int, help="Only fits of this seed.  [default: the newest that all have]"
+)
 @set_option("Of several stored configurations take the one with this setting; repeatable.")
 @format_option
 @click.option(

@@ -81,8 +81,10 @@ def design(
     from bench.recommender import FactorRecommender
     from bench.registry import Registry
     from bench.report.designs import designs_to_text
+    from bench.report.png import check_png
     from bench.report.recommendations import find_category, find_user
 
+    check_png(output)
     options = made(
         DesignOptions,
         eta=eta,

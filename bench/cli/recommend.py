@@ -9,6 +9,7 @@ from bench.cli.options import (
     device_option,
     plugin_option,
     results_option,
+    set_option,
     split_names,
 )
 
@@ -27,7 +28,10 @@ __all__ = ["recommend"]
     metavar="NAMES",
     help="Recommenders, comma-separated.  [default: all that are finished]",
 )
-@click.option("--seed", type=int, help="Only fits of this seed.  [default: the newest]")
+@click.option(
+    "--seed", type=int, help="Only fits of this seed.  [default: the newest that all have]"
+)
+@set_option("Of several stored configurations take the one with this setting; repeatable.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -50,6 +54,7 @@ def recommend(
     top: int,
     recommenders: tuple[str, ...],
     seed: int | None,
+    settings: tuple[str, ...],
     output: Path | None,
     pixels: int,
     device: str,
@@ -66,18 +71,30 @@ def recommend(
     from bench.device import available_threads, resolve_device
     from bench.errors import BenchError
     from bench.experiment.models import finished_cells, load_model
+    from bench.experiment.plan import parse_settings
     from bench.experiment.store import ResultStore
     from bench.registry import Registry
     from bench.report import recommendations
+    from bench.report.configurations import choose
+    from bench.report.png import check_png, write_png
 
+    check_png(output)
     registry = Registry(plugins)
+    wanted = parse_settings(settings)
+    for other in wanted:
+        registry.recommender(other)  # an unknown name gets its own message
     resolve_device(device)
     dataset = find(name, data_dir or default_data_dir(), registry)
     user = recommendations.find_user(dataset, user_id)
     if output is not None and dataset.training.images is None:
         raise BenchError(f"{name} has no images to draw; leave out --output for the text")
     cells = finished_cells(
-        ResultStore(results), dataset, registry, names=split_names(recommenders), seed=seed
+        ResultStore(results),
+        dataset,
+        registry,
+        names=split_names(recommenders),
+        seed=seed,
+        choose=lambda found: choose(found, wanted),
     )
     rows = []
     for cell in cells:
@@ -93,7 +110,6 @@ def recommend(
     if dataset.training.images is None:
         click.echo(f"{name} has no images: nothing to draw")
     if output is not None:
-        from bench.report.png import write_png
         from bench.report.recommendation_sheet import recommendation_sheet
 
         sheet = recommendation_sheet(dataset, user, rows, pixels=pixels)

@@ -89,8 +89,10 @@ def tailor(
     from bench.generator import TailorOptions
     from bench.registry import Registry
     from bench.report.designs import tailored_to_text
+    from bench.report.png import check_png
     from bench.report.recommendations import find_user
 
+    check_png(output)
     options = made(
         TailorOptions,
         starts=starts,

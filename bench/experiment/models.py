@@ -42,6 +42,9 @@ def finished_cells(
 ) -> list[StoredCell]:
     """Pick one finished cell per recommender: the newest that was fitted on just these data.
 
+    Without a seed, all are of the newest seed that they share, if there is one: models side by side
+    should have had the same chances. A choice among several configurations is logged.
+
     Parameters
     ----------
     store
@@ -73,17 +76,19 @@ def finished_cells(
             other_data = True
             continue
         fitting.append(cell)
-    newest: dict[str, StoredCell] = {}
-    for cell in choose(fitting) if fitting else ():
-        best = newest.get(cell.record.key.recommender)
-        if best is None or made_at(cell) > made_at(best):
-            newest[cell.record.key.recommender] = cell
+    candidates: dict[str, list[StoredCell]] = {}
+    for cell in sorted(choose(fitting), key=made_at) if fitting else ():
+        name = cell.record.key.recommender
+        if not names or name in names:
+            candidates.setdefault(name, []).append(cell)
+    newest = {name: cells[-1] for name, cells in _of_one_seed(candidates).items()}
     for name in names:
         registry.recommender(name)  # an unknown name gets its own message
     missing = [name for name in names if name not in newest]
     if missing or not newest:
         what = f"of {missing[0]} " if missing else ""
-        there = f"; finished there: {', '.join(newest)}" if newest else ""
+        finished = dict.fromkeys(cell.record.key.recommender for cell in fitting)
+        there = f"; finished there: {', '.join(finished)}" if finished else ""
         if other_data:
             there += "; what is stored for other contents of that data set does not count"
         run = f"bench run --dataset {dataset.name}"
@@ -95,8 +100,40 @@ def finished_cells(
             f"no finished cell {what}on {dataset.name}{of_seed} under {store.root}{there}; "
             f"`{run}` makes it"
         )
+    for name, taken in newest.items():
+        same_seed = [c for c in candidates[name] if c.record.key.seed == taken.record.key.seed]
+        if len(same_seed) > 1:
+            others = ", ".join(cell.folder.name for cell in same_seed if cell is not taken)
+            _log.warning(
+                "%s: several configurations are stored; %s, the last made, is taken; there is also "
+                "%s",
+                name,
+                taken.folder.name,
+                others,
+            )
     order = list(names) or _in_column_order(newest, registry)
     return [newest[name] for name in order]
+
+
+def _of_one_seed(candidates: dict[str, list[StoredCell]]) -> dict[str, list[StoredCell]]:
+    """Keep the cells of the newest seed that all recommenders have; all cells if there is none."""
+    seeds = [{cell.record.key.seed for cell in cells} for cells in candidates.values()]
+    shared = set.intersection(*seeds) if seeds else set()
+    if not shared:
+        if candidates:
+            _log.warning(
+                "no seed has a finished fit of each of %s: the newest of each is taken; --seed "
+                "chooses",
+                ", ".join(candidates),
+            )
+        return candidates
+    everything = [cell for cells in candidates.values() for cell in cells]
+    of_shared = [cell for cell in everything if cell.record.key.seed in shared]
+    seed = max(of_shared, key=made_at).record.key.seed
+    return {
+        name: [cell for cell in cells if cell.record.key.seed == seed]
+        for name, cells in candidates.items()
+    }
 
 
 def load_model(

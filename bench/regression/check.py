@@ -6,7 +6,7 @@ from pathlib import Path
 from bench.datasets.dataset import Dataset
 from bench.datasets.library import check_available, find
 from bench.datasets.record import read_record
-from bench.errors import BenchError, unknown_name
+from bench.errors import BenchError, did_you_mean
 from bench.files import check_writable, remove_leftovers
 from bench.registry import Registry
 from bench.regression.drift import Drift, drifts_of
@@ -160,7 +160,11 @@ def _subjects(golden: Golden, path: Path, options: CheckOptions) -> list[Subject
     for name in options.recommenders or tuple(golden.recommenders):
         if name not in golden.recommenders:
             known = golden.recommenders
-            raise unknown_name(f"recommender in {path}", name, known, see="bench check")
+            hint = did_you_mean(name, known)
+            raise BenchError(
+                f"{path} has no values of {name!r}: {hint}it has {', '.join(known)}; `bench check "
+                f"--update --reason TEXT --recommenders {name}` adds them"
+            )
         entry = golden.recommenders[name]
         for seed in options.seeds:
             if seed not in entry.seeds:

@@ -50,13 +50,13 @@ def to_text(table: Table, *, styled: bool = False) -> str:
     if table.has_best:
         foot.insert(0, "Bold: best in row." if styled else "* best in row")
     below = [
-        *(textwrap.fill(line, width, subsequent_indent="  ") for line in foot),
+        *(_filled(line, width, "  ") for line in foot),
         *(
-            textwrap.fill(f"[{number}] {_plain(note)}", width, subsequent_indent="    ")
+            _filled(f"[{number}] {_plain(note)}", width, "    ")
             for number, note in enumerate(table.notes, start=1)
         ),
     ]
-    return "\n".join([textwrap.fill(_plain(table.caption), width), "", grid, "", *below]) + "\n"
+    return "\n".join([_filled(_plain(table.caption), width), "", grid, "", *below]) + "\n"
 
 
 def to_markdown(table: Table) -> str:
@@ -144,6 +144,13 @@ def _line(cell: Cell, depth: int, *, styled: bool) -> str:
 
 def _note(cell: Cell) -> str:
     return "" if cell.note is None else f" [{cell.note}]"
+
+
+def _filled(text: str, width: int, indent: str = "") -> str:
+    """Break text into lines at blanks only, so that commands and names in it can be copied."""
+    return textwrap.fill(
+        text, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
+    )
 
 
 def _plain(text: str) -> str:

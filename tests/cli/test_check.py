@@ -226,7 +226,7 @@ def test_other_defaults_are_told_and_compared(check: Callable[..., Any], tmp_pat
     ("words", "message"),
     [
         (["--recommenders", "popranc"], "did you mean 'poprank'?"),
-        (["--recommenders", "vbpr"], "unknown recommender in"),
+        (["--recommenders", "vbpr"], "has no values of 'vbpr': "),
         (["--seed", "7"], "has poprank with the seeds 0, 1"),
         (["--golden", "missing.json"], "missing.json: no such file"),
         (["--reason", "because"], "--reason belongs to --update"),

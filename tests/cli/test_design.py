@@ -187,6 +187,17 @@ def test_designs_that_cannot_be(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("words", [("design",), ("tailor", "--item", "i7")])
+def test_a_picture_of_another_kind_is_refused_first(
+    toy: Callable[..., Any], words: tuple[str, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "x.jpg"
+    outcome = toy(*words, "--user", "u5", "--output", path)
+    assert outcome.code == 2
+    assert outcome.err == f"error: --output {path}: the picture is written as .png\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

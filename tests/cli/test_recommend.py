@@ -73,6 +73,9 @@ def test_the_picture(recommend: Callable[..., Any], tmp_path: Path) -> None:
         (["--user", "u5", "--seed", "9"], "no finished cell on toy with seed 9"),
         (["--user", "u5", "--device", "gpu"], "unknown device 'gpu'"),
         (["--user", "u5", "--top", "0"], "top"),
+        (["--user", "u5", "--output", "u5.txt"], "--output u5.txt: the picture is written as .png"),
+        (["--user", "u5", "--set", "vbpr.epochs=7"], "no stored cell of vbpr has epochs=7"),
+        (["--user", "u5", "--set", "vbrp.epochs=3"], "did you mean 'vbpr'?"),
         ([], "--user"),
     ],
 )

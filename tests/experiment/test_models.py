@@ -61,20 +61,51 @@ def test_a_loaded_model_gives_the_counts_that_were_stored(
         assert len(free) == counts.n_negatives[row]
 
 
+def named(cells: list[StoredCell]) -> list[tuple[str, int]]:
+    return [(cell.record.key.recommender, cell.record.key.seed) for cell in cells]
+
+
 def test_the_newest_cell_of_each_in_the_order_of_the_columns(
-    run: Callable[..., None], store: ResultStore, toy_dataset: Dataset
+    run: Callable[..., None],
+    store: ResultStore,
+    toy_dataset: Dataset,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level("WARNING", logger="bench")
     run("vbpr", "poprank", seeds=(0,), settings=("vbpr.epochs=1",))
     run("vbpr", seeds=(1,), settings=("vbpr.epochs=2",))
+    assert named(finished_cells(store, toy_dataset, REGISTRY, names=["vbpr"])) == [("vbpr", 1)]
+    # Side by side, both have the seed that both have.
     found = finished_cells(store, toy_dataset, REGISTRY)
-    assert [(c.record.key.recommender, c.record.key.seed) for c in found] == [
-        ("poprank", 0),
-        ("vbpr", 1),
-    ]
+    assert named(found) == [("poprank", 0), ("vbpr", 0)]
     asked = finished_cells(store, toy_dataset, REGISTRY, names=["vbpr", "poprank"], seed=0)
-    assert [(c.record.key.recommender, c.record.key.seed) for c in asked] == [
-        ("vbpr", 0),
-        ("poprank", 0),
+    assert named(asked) == [("vbpr", 0), ("poprank", 0)]
+    assert not caplog.messages
+    run("rand", seeds=(2,))
+    found = finished_cells(store, toy_dataset, REGISTRY)
+    assert named(found) == [("rand", 2), ("poprank", 0), ("vbpr", 1)]
+    assert caplog.messages[0].startswith("no seed has a finished fit of each of ")
+    assert named(finished_cells(store, toy_dataset, REGISTRY, names=["poprank"])) == [
+        ("poprank", 0)
+    ]
+
+
+def test_a_choice_among_configurations_is_told(
+    run: Callable[..., None],
+    store: ResultStore,
+    toy_dataset: Dataset,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("WARNING", logger="bench")
+    run("vbpr", settings=("vbpr.epochs=2",))
+    (first,) = finished_cells(store, toy_dataset, REGISTRY)
+    assert not caplog.messages
+    run("vbpr", settings=("vbpr.epochs=1",))
+    (second,) = finished_cells(store, toy_dataset, REGISTRY)
+    assert second.folder != first.folder
+    assert caplog.messages == [
+        f"vbpr: several configurations are stored; {second.folder.name}, the last made, is taken; "
+        f"there is also {first.folder.name}"
     ]
 
 

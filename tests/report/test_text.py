@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import io
 import json
 import re
@@ -62,6 +63,18 @@ def test_text_foot_is_wrapped_to_the_table(cells):
     width = max(len(line) for line in text.splitlines() if line.startswith("-----"))
     assert all(len(line) <= max(width, 72) for line in text.splitlines())
     assert "[1] FM failed: seed 0: out of memory" in text
+
+
+def test_text_can_be_copied_from_the_foot(cells):
+    table = table3(cells)
+    command = (
+        "bench run --dataset synthetic_fashion-users200-items150-pixels32 --set bpr-mf.epochs=3"
+    )
+    for n in range(0, 90, 7):  # wherever a line ends
+        long = dataclasses.replace(table, foot=("x" * n + " " + command,))
+        lines = to_text(long).splitlines()
+        words = [word for line in lines for word in line.split()]
+        assert all(word in words for word in command.split())
 
 
 def test_text_rules_stand_between_data_sets(cells):
