@@ -146,6 +146,7 @@ def _minimum(loss: _Loss, zeros: Tensor) -> Tensor:
         search = torch.optim.LBFGS(
             [v],
             max_iter=_ITERATIONS,
+            max_eval=25 * _ITERATIONS,  # as many as a line search may take in each
             history_size=8,
             tolerance_grad=1e-4,
             tolerance_change=1e-7,

@@ -81,6 +81,8 @@ def finished_cells(
         name = cell.record.key.recommender
         if not names or name in names:
             candidates.setdefault(name, []).append(cell)
+    if not names:
+        candidates = _installed(candidates, registry)
     newest = {name: cells[-1] for name, cells in _of_one_seed(candidates).items()}
     for name in names:
         registry.recommender(name)  # an unknown name gets its own message
@@ -111,8 +113,7 @@ def finished_cells(
                 taken.folder.name,
                 others,
             )
-    order = list(names) or _in_column_order(newest, registry)
-    return [newest[name] for name in order]
+    return [newest[name] for name in names or newest]
 
 
 def _of_one_seed(candidates: dict[str, list[StoredCell]]) -> dict[str, list[StoredCell]]:
@@ -181,13 +182,15 @@ def load_model(
     return LoadedModel(cell.record, model)
 
 
-def _in_column_order(cells: dict[str, StoredCell], registry: Registry) -> list[str]:
+def _installed(
+    candidates: dict[str, list[StoredCell]], registry: Registry
+) -> dict[str, list[StoredCell]]:
+    """Keep the recommenders that are installed, in the order of the columns."""
     names = registry.recommender_names()
-    known = [name for name in names if name in cells]
-    unknown = [name for name in cells if name not in names]
+    unknown = [name for name in candidates if name not in names]
     if unknown:
         _log.warning("left out, for they are not installed: %s", ", ".join(unknown))
-    return known
+    return {name: candidates[name] for name in names if name in candidates}
 
 
 def _as_given(value: Any) -> Any:

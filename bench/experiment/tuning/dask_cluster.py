@@ -76,6 +76,23 @@ def dask_config(client: Any) -> Mapping[str, Any]:
             found: int = super().effective_n_jobs(n_jobs)
             return max(2, found)
 
+        def submit(self, func: Any, callback: Any = None) -> Any:
+            # joblib tells `Parallel` of what a task gave, but not that Dask gave it up, as one
+            # whose workers die again and again; `Parallel` would wait for it for ever.
+            future = super().submit(func, callback)
+
+            def told(done: Any) -> None:
+                if callback and not done.cancelled() and (error := done.exception()):
+                    callback(error)
+
+            future.add_done_callback(told)
+            return future
+
+        def retrieve_result_callback(self, out: Any) -> Any:
+            if isinstance(out, BaseException):
+                raise out
+            return super().retrieve_result_callback(out)
+
     return {"backend": Cluster(client=client, wait_for_workers_timeout=_SECONDS_FOR_WORKERS)}
 
 

@@ -31,7 +31,21 @@ def own_gpu(device: str) -> Iterator[str]:
         yield device
         return
     with ExitStack() as held:
-        yield f"cuda:{_free_gpu(n_gpus, held)}"
+        number = _free_gpu(n_gpus, held)
+        held.callback(_release_memory, number)
+        yield f"cuda:{number}"
+
+
+def _release_memory(number: int) -> None:
+    """Give back what PyTorch keeps for later, before another process takes the GPU."""
+    import gc
+
+    import torch
+
+    if torch.cuda.is_initialized():
+        gc.collect()
+        with torch.cuda.device(number):
+            torch.cuda.empty_cache()
 
 
 def _free_gpu(n_gpus: int, held: ExitStack) -> int:

@@ -174,7 +174,9 @@ class Pool:
                 )
             # What the generator raises is about workers: a trial's own error is an outcome.
             with _closed_quietly(run(delayed(_run)(trial) for trial in trials)) as outcomes:
-                yield from outcomes
+                # No `yield from`: an early end must reach this frame before joblib's generator.
+                for outcome in outcomes:  # noqa: UP028
+                    yield outcome
         except (BenchError, GeneratorExit):
             raise
         except Exception as error:

@@ -212,6 +212,24 @@ def test_a_cluster_that_loses_a_worker_in_mid_trial_finds_what_one_process_finds
     assert numbers(tmp_path / "cluster") == serial
 
 
+@pytest.fixture
+def unforgiving(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scheduler gives a task up with the first worker that it kills."""
+    monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "0")
+
+
+@pytest.mark.usefixtures("unforgiving")
+def test_a_trial_that_the_cluster_gives_up_ends_the_search(
+    tune: Tune, tmp_path: Path, cluster: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    thread = kill_the_victim(tmp_path)
+    assert tune("cluster", "--backend", "dask", "--scheduler", str(cluster)) == 2
+    thread.join()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: the workers failed (KilledWorker: ")
+    assert line.endswith("finished trials are stored, the same command goes on")
+
+
 def test_a_worker_that_joins_late_with_several_threads_refuses_its_trial(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
