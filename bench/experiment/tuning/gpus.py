@@ -42,7 +42,7 @@ def _release_memory(number: int) -> None:
 
     import torch
 
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]  # torch leaves it untyped
         gc.collect()
         with torch.cuda.device(number):
             torch.cuda.empty_cache()
