@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from bench.cli.options import (
+    check_output,
     data_option,
     device_option,
     plugin_option,
@@ -83,7 +84,6 @@ def audit(
     from bench.experiment.models import finished_cells, load_model
     from bench.experiment.plan import COLD_BELOW, parse_settings
     from bench.experiment.store import ResultStore
-    from bench.files import check_writable
     from bench.progress import Progress
     from bench.registry import Registry
     from bench.report.audit import (
@@ -94,10 +94,7 @@ def audit(
     )
     from bench.report.configurations import choose
 
-    if output is not None and output.suffix.lower() not in (".png", ".pdf"):
-        raise BenchError(f"--output {output}: the figure is written as .png or .pdf")
-    if output is not None:
-        check_writable("write the figure", output.parent)
+    check_output(output, "the figure", ".png", ".pdf")
     options = AuditOptions(n_samples=samples, n_draws=draws, k=k)
     wanted = parse_settings(settings)
     registry = Registry(plugins)

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from bench.errors import BenchError
+from bench.files import check_writable
 
 if TYPE_CHECKING:
     from bench.registry import Registry
 
 __all__ = [
     "archive_options",
+    "check_output",
     "data_option",
     "deterministic_option",
     "device_option",
@@ -229,3 +231,27 @@ def importable(registry: "Registry") -> list[str]:
         else:
             names.append(name)
     return names
+
+
+def check_output(output: Path | None, what: str, *suffixes: str) -> None:
+    """See, before long work, that `--output` can be written; None is no output.
+
+    Parameters
+    ----------
+    output
+        The file.
+    what
+        What it will be, "the figure" or "the picture".
+    suffixes
+        One of which the file must have.
+
+    Raises
+    ------
+    BenchError
+        Another suffix, or a folder that cannot be written.
+    """
+    if output is None:
+        return
+    if output.suffix.lower() not in suffixes:
+        raise BenchError(f"--output {output}: {what} is written as {' or '.join(suffixes)}")
+    check_writable(f"write {what}", output.parent)

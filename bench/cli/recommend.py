@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from bench.cli.options import (
+    check_output,
     data_option,
     device_option,
     plugin_option,
@@ -76,9 +77,9 @@ def recommend(
     from bench.registry import Registry
     from bench.report import recommendations
     from bench.report.configurations import choose
-    from bench.report.png import check_png, write_png
+    from bench.report.png import write_png
 
-    check_png(output)
+    check_output(output, "the picture", ".png")
     registry = Registry(plugins)
     wanted = parse_settings(settings)
     for other in wanted:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli.designing import check_scores_images, design_options, load_models, made
-from bench.cli.options import data_option, plugin_option, results_option
+from bench.cli.options import check_output, data_option, plugin_option, results_option
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
@@ -89,10 +89,9 @@ def tailor(
     from bench.generator import TailorOptions
     from bench.registry import Registry
     from bench.report.designs import tailored_to_text
-    from bench.report.png import check_png
     from bench.report.recommendations import find_user
 
-    check_png(output)
+    check_output(output, "the picture", ".png")
     options = made(
         TailorOptions,
         starts=starts,

@@ -83,11 +83,10 @@ def finished_cells(
             candidates.setdefault(name, []).append(cell)
     if not names:
         candidates = _installed(candidates, registry)
-    newest = {name: cells[-1] for name, cells in _of_one_seed(candidates).items()}
     for name in names:
         registry.recommender(name)  # an unknown name gets its own message
-    missing = [name for name in names if name not in newest]
-    if missing or not newest:
+    missing = [name for name in names if name not in candidates]
+    if missing or not candidates:
         what = f"of {missing[0]} " if missing else ""
         finished = dict.fromkeys(cell.record.key.recommender for cell in fitting)
         there = f"; finished there: {', '.join(finished)}" if finished else ""
@@ -102,6 +101,7 @@ def finished_cells(
             f"no finished cell {what}on {dataset.name}{of_seed} under {store.root}{there}; "
             f"`{run}` makes it"
         )
+    newest = {name: cells[-1] for name, cells in _of_one_seed(candidates).items()}
     for name, taken in newest.items():
         same_seed = [c for c in candidates[name] if c.record.key.seed == taken.record.key.seed]
         if len(same_seed) > 1:
@@ -119,14 +119,12 @@ def finished_cells(
 def _of_one_seed(candidates: dict[str, list[StoredCell]]) -> dict[str, list[StoredCell]]:
     """Keep the cells of the newest seed that all recommenders have; all cells if there is none."""
     seeds = [{cell.record.key.seed for cell in cells} for cells in candidates.values()]
-    shared = set.intersection(*seeds) if seeds else set()
+    shared = set.intersection(*seeds)
     if not shared:
-        if candidates:
-            _log.warning(
-                "no seed has a finished fit of each of %s: the newest of each is taken; --seed "
-                "chooses",
-                ", ".join(candidates),
-            )
+        _log.warning(
+            "no seed has a finished fit of each of %s: the newest of each is taken; --seed chooses",
+            ", ".join(candidates),
+        )
         return candidates
     everything = [cell for cells in candidates.values() for cell in cells]
     of_shared = [cell for cell in everything if cell.record.key.seed in shared]

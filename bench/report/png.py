@@ -5,25 +5,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from bench.errors import BenchError
-from bench.files import atomic_write_bytes, check_writable
+from bench.files import atomic_write_bytes
 
-__all__ = ["check_png", "write_png"]
-
-
-def check_png(path: Path | None) -> None:
-    """See, before long work, that a picture can be written there; None is no picture.
-
-    Raises
-    ------
-    BenchError
-        Another suffix than .png, or a folder that cannot be written.
-    """
-    if path is None:
-        return
-    if path.suffix.lower() != ".png":
-        raise BenchError(f"--output {path}: the picture is written as .png")
-    check_writable("write the picture", path.parent)
+__all__ = ["write_png"]
 
 
 def write_png(image: Image.Image, path: Path) -> None:
