@@ -129,14 +129,14 @@ PRESETS: dict[str, GanSettings] = {
         _PAPER,
         architecture="slim",
         pixels=64,
-        code_dims=64,
-        batch_size=64,
+        code_dims=48,
+        batch_size=32,
         epochs=24,
         draw="epoch",
-        generator_rate=4e-4,
+        generator_rate=6e-4,
         discriminator_rate=4e-4,
         beta1=0.0,
-        average=0.995,
+        average=0.9975,
     ),
 }
 """What each preset gives every hyper-parameter.

@@ -1,8 +1,9 @@
 """Small networks of the GAN, for processor cores: images in minutes, on the same objective.
 
 No convolution works at full resolution, and what the authors' networks take thousands of steps to
-find out is built in: colours of large areas come first, the category acts on every layer of G, and
-D changes smoothly with the image, so that G learns from it at any time.
+find out is built in: colours of large areas come first, code and category act on every layer of G
+through full layers of their own, and D changes smoothly with the image, so that G learns from it at
+any time.
 """
 
 import itertools
@@ -13,17 +14,16 @@ from torch.nn import functional
 
 from dvbpr.gan import NORM, SLOPE, Discriminator, ImageGenerator
 
-__all__ = ["SlimDiscriminator", "SlimGenerator", "SpectralConv2d"]
+__all__ = ["CodeMap", "SlimDiscriminator", "SlimGenerator", "SpectralConv2d", "SpectralLinear"]
 
 
 class SlimGenerator(ImageGenerator):
     """Transposed convolutions of 4 x 4 from a sixteenth of the image to half of it.
 
-    Scale and shift of each normalisation are linear in z and the category, so that both act on
-    every layer and not on the first alone (Chen et al. 2019). Each resolution adds colours to what
-    the coarser ones gave, enlarged (Karras et al. 2020): large areas are learnt first, and stay
-    smooth. The finest gives each pixel's four neighbours of twice the resolution as channels (Shi
-    et al. 2016).
+    First layer, and scale and shift of each normalisation, are linear in what `CodeMap` gives, so
+    that z and the category act on every layer and not on the first alone (Chen et al. 2019). Each resolution adds colours to what the coarser ones gave, enlarged (Karras et al.
+    2020): large areas are learnt first, and stay smooth. The finest gives each pixel's four
+    neighbours of twice the resolution as channels (Shi et al. 2016).
     """
 
     channels = (192, 128, 96, 64)
@@ -32,7 +32,8 @@ class SlimGenerator(ImageGenerator):
     def __init__(self, pixels: int, code_dims: int, n_categories: int) -> None:
         super().__init__(pixels, code_dims, n_categories)
         self.side, channels = pixels // 16, self.channels
-        n_inputs = code_dims + n_categories
+        self.map = CodeMap(code_dims + n_categories)
+        n_inputs = code_dims + n_categories + self.map.width
         self.full = nn.Linear(n_inputs, self.side**2 * channels[0])
         self.norms = nn.ModuleList(_ModulatedNorm(n, n_inputs) for n in channels)
         self.convolutions = nn.ModuleList(
@@ -44,12 +45,12 @@ class SlimGenerator(ImageGenerator):
 
     def forward(self, codes: Tensor, categories: Tensor) -> Tensor:
         """Give G(z, c); see `ImageGenerator.forward`."""
-        labelled = self._labelled(codes, categories)
-        x = self.full(labelled).view(len(codes), self.channels[0], self.side, self.side)
+        mapped = self.map(self._labelled(codes, categories))
+        x = self.full(mapped).view(len(codes), self.channels[0], self.side, self.side)
         x = x.contiguous(memory_format=torch.channels_last)
         image: Tensor | None = None
         for level, (norm, colour) in enumerate(zip(self.norms, self.colours, strict=True)):
-            x = functional.leaky_relu(norm(x, labelled), SLOPE)
+            x = functional.leaky_relu(norm(x, mapped), SLOPE)
             seen = colour(x).float()
             image = seen if image is None else seen + _enlarged(image)
             if level < len(self.convolutions):
@@ -59,16 +60,55 @@ class SlimGenerator(ImageGenerator):
         return torch.tanh(_enlarged(image) + detail)
 
 
+class CodeMap(nn.Module):
+    """Code and category, and 128 numbers that two full layers make of them.
+
+    Garments differ in kind, codes only in degree: what turns a boot into a sandal has to be steep
+    somewhere, which G's convolutions alone take long to learn. After Karras et al. 2019, whose map
+    has eight layers; that the code is handed on beside it keeps the whole range of colours within
+    reach (both measured in benchmarks/README.md).
+
+    Parameters
+    ----------
+    n_inputs
+        Dimensions of z and categories.
+    """
+
+    width = 128
+    """Of each layer."""
+
+    def __init__(self, n_inputs: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(n_inputs, self.width)
+        self.second = nn.Linear(self.width, self.width)
+
+    def forward(self, labelled: Tensor) -> Tensor:
+        """Map z with the category as one more 1 and zeros, (B, n), to (B, n + 128)."""
+        x = functional.leaky_relu(self.first(labelled), SLOPE)
+        x = functional.leaky_relu(self.second(x), SLOPE)
+        return torch.cat([labelled, x.to(labelled.dtype)], dim=1)
+
+    def start(self, generator: torch.Generator) -> None:
+        """He et al. 2015: normal weights that keep the variance, a third for uniform codes."""
+        for layer, variance in ((self.first, 1.0 / 3.0), (self.second, 1.0)):
+            deviation = (2.0 / (variance * layer.in_features)) ** 0.5
+            layer.weight.normal_(0.0, deviation, generator=generator)
+
+
 class SlimDiscriminator(Discriminator):
     """Four spectrally normalised convolutions of 4 x 4 and stride 2; the label enters at the end.
 
-    D(x, c) = w . h(x) + v_c . h(x) + b: a projection (Miyato and Koyama 2018). Spectral
-    normalisation bounds how fast D changes whatever the images are, so it needs no statistics of
-    batches and learns fast.
+    D(x, c) = w . h(x) + v_c . h(x) + b: a projection (Miyato and Koyama 2018). h(x) is what the
+    last convolution gives, and what one more layer makes of it: parts that are good each for itself
+    and do not belong together, such as a shaft on a sandal, are no sum. Spectral normalisation
+    bounds how fast D changes whatever the images are, so it needs no statistics of batches and
+    learns fast.
     """
 
     mixes_batch = False
     channels = (32, 64, 128, 192)
+    width = 256
+    """Of the full layer."""
 
     def __init__(self, pixels: int, n_categories: int) -> None:
         super().__init__(pixels, n_categories)
@@ -76,7 +116,9 @@ class SlimDiscriminator(Discriminator):
             SpectralConv2d(n_in, n_out, 4, stride=2, padding=1)
             for n_in, n_out in itertools.pairwise((3, *self.channels))
         )
-        n_features = (pixels // 16) ** 2 * self.channels[-1]
+        n_seen = (pixels // 16) ** 2 * self.channels[-1]
+        self.full = SpectralLinear(n_seen, self.width)
+        n_features = n_seen + self.width
         self.last = nn.Linear(n_features, 1)
         self.labels = nn.Linear(n_features, n_categories, bias=False)
 
@@ -86,7 +128,9 @@ class SlimDiscriminator(Discriminator):
         for convolution in self.convolutions:
             x = functional.leaky_relu(convolution(x), SLOPE)
         with torch.autocast(images.device.type, enabled=False):
-            features = x.flatten(1).to(self.last.weight.dtype)
+            seen = x.flatten(1).to(self.last.weight.dtype)
+            whole = functional.leaky_relu(self.full(seen), SLOPE)
+            features = torch.cat([seen, whole], dim=1)
             own: Tensor = self.labels(features).gather(1, categories[:, None])
             outputs: Tensor = self.last(features) + own
         return outputs.squeeze(1)
@@ -128,6 +172,21 @@ class SpectralConv2d(nn.Conv2d):
         weight = _unit_weight(self.weight, self.left, follow=self.training)
         convolved: Tensor = self._conv_forward(x, weight, self.bias)
         return convolved
+
+
+class SpectralLinear(nn.Linear):
+    """A full layer whose matrix has the spectral norm 1; see `SpectralConv2d`."""
+
+    left: Tensor
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__(n_in, n_out)
+        self.register_buffer("left", torch.empty(n_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Multiply with the normalised matrix."""
+        weight = _unit_weight(self.weight, self.left, follow=self.training)
+        return functional.linear(x, weight, self.bias)
 
 
 def _unit_weight(weight: Tensor, left: Tensor, *, follow: bool) -> Tensor:

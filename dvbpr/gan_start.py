@@ -7,7 +7,13 @@ from bench.recommender import State, part_of
 from dvbpr.backbones import reset
 from dvbpr.gan import DeepDiscriminator, DeepGenerator, Discriminator, ImageGenerator
 from dvbpr.gan_presets import GanSettings
-from dvbpr.gan_slim import SlimDiscriminator, SlimGenerator, SpectralConv2d
+from dvbpr.gan_slim import (
+    CodeMap,
+    SlimDiscriminator,
+    SlimGenerator,
+    SpectralConv2d,
+    SpectralLinear,
+)
 from dvbpr.weights import load_network
 
 __all__ = ["load_networks", "start_discriminator", "start_generator"]
@@ -64,7 +70,8 @@ def load_networks(
 def _start(network: nn.Module, generator: torch.Generator) -> None:
     """Set weights to N(0, 0.02²), biases to 0, normalisations to do nothing.
 
-    As the authors' code, which draws the kernels of D's convolutions anew beyond two deviations.
+    As the authors' code, which draws the kernels of D's convolutions anew beyond two deviations. A
+    `CodeMap` starts its own way.
     """
     network.to_empty(device="cpu")
     reset(network)
@@ -76,7 +83,10 @@ def _start(network: nn.Module, generator: torch.Generator) -> None:
             )
         elif isinstance(module, nn.ConvTranspose2d | nn.Linear):
             module.weight.normal_(0.0, _DEVIATION, generator=generator)
-        if isinstance(module, SpectralConv2d):
+        if isinstance(module, SpectralConv2d | SpectralLinear):
             module.left.normal_(generator=generator)
             module.left.div_(module.left.norm())
+    for module in network.modules():  # after its layers had theirs
+        if isinstance(module, CodeMap):
+            module.start(generator)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in the stubs
