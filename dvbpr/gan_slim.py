@@ -21,9 +21,10 @@ class SlimGenerator(ImageGenerator):
     """Transposed convolutions of 4 x 4 from a sixteenth of the image to half of it.
 
     First layer, and scale and shift of each normalisation, are linear in what `CodeMap` gives, so
-    that z and the category act on every layer and not on the first alone (Chen et al. 2019). Each resolution adds colours to what the coarser ones gave, enlarged (Karras et al.
-    2020): large areas are learnt first, and stay smooth. The finest gives each pixel's four
-    neighbours of twice the resolution as channels (Shi et al. 2016).
+    that z and the category act on every layer and not on the first alone (Chen et al. 2019). Each
+    resolution adds colours to what the coarser ones gave, enlarged (Karras et al. 2020): large
+    areas are learnt first, and stay smooth. The finest gives each pixel's four neighbours of twice
+    the resolution as channels (Shi et al. 2016).
     """
 
     channels = (192, 128, 96, 64)

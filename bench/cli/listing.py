@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +40,14 @@ def _describe(registry: Any, name: str) -> dict[str, Any]:
         found = registry.recommender(name)
     except BenchError as error:
         return {"name": name, "unavailable": str(error)}
+    params: Callable[[], Any] = found.Params
     if not dataclasses.is_dataclass(found.Params):
         return {"name": name, "unavailable": "its Params must be a frozen dataclass"}
     fields = [field for field in dataclasses.fields(found.Params) if field.init]
     defaults = {f.name: default_of(f) for f in fields if not is_required(f)}
     settled = None
     if len(defaults) == len(fields):  # what a preset, or the machine, makes of the defaults
-        settled = found.settled(found.Params(), Runtime())
+        settled = found.settled(params(), Runtime())
     return {
         "name": name,
         "label": found.label,

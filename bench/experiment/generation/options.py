@@ -142,8 +142,8 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     },
 }
 """The paper's numbers on a GPU; on processor cores as many as some two minutes allow. There steps
-gain more than starts, and beside the preset `slim`, whose discriminator changes faster than the
-preference, eta 1 holds designs back: what was tried is in benchmarks/README.md."""
+gain more than starts, and with eta 1 designs from the preset `slim` stay below the preference of
+the best real items: what was tried is in benchmarks/README.md."""
 
 
 class GenerationSettings:
