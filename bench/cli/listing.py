@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,20 +33,14 @@ def list_recommenders(as_json: bool, plugins: tuple[Path, ...]) -> None:
 
 
 def _describe(registry: Any, name: str) -> dict[str, Any]:
-    from bench.recommender import Runtime, default_of, is_required
+    from bench.recommender import default_of, is_required
 
     try:
         found = registry.recommender(name)
     except BenchError as error:
         return {"name": name, "unavailable": str(error)}
-    params: Callable[[], Any] = found.Params
     if not dataclasses.is_dataclass(found.Params):
         return {"name": name, "unavailable": "its Params must be a frozen dataclass"}
-    fields = [field for field in dataclasses.fields(found.Params) if field.init]
-    defaults = {f.name: default_of(f) for f in fields if not is_required(f)}
-    settled = None
-    if len(defaults) == len(fields):  # what a preset, or the machine, makes of the defaults
-        settled = found.settled(params(), Runtime())
     return {
         "name": name,
         "label": found.label,
@@ -56,12 +49,12 @@ def _describe(registry: Any, name: str) -> dict[str, Any]:
         "hyper_parameters": [
             {
                 "name": field.name,
-                "required": field.name not in defaults,
-                "default": defaults.get(field.name),
-                "settled": getattr(settled, field.name, defaults.get(field.name)),
+                "required": is_required(field),
+                "default": None if is_required(field) else default_of(field),
                 "grid": list(found.grid.get(field.name, ())),
             }
-            for field in fields
+            for field in dataclasses.fields(found.Params)
+            if field.init
         ],
     }
 
@@ -72,15 +65,13 @@ def _as_text(entry: dict[str, Any]) -> str:
     lines = [f"{entry['name']}  ({entry['label']})", f"    {entry['source']}"]
     if entry["needs"]:
         lines.append(f"    needs {', '.join(entry['needs'])}")
+    presets = any(p["name"] == "preset" for p in entry["hyper_parameters"])
     width = max((len(p["name"]) for p in entry["hyper_parameters"]), default=0)
     for parameter in entry["hyper_parameters"]:
         grid = f"   searched: {', '.join(map(str, parameter['grid']))}" if parameter["grid"] else ""
-        default, settled = parameter["default"], parameter["settled"]
-        value = f"= {default}"
-        if default is None and settled is not None:
-            value = f"= {settled} (of the preset)"
-        elif settled != default:
-            value += f" (here {settled})"
+        value = f"= {parameter['default']}"
+        if presets and parameter["default"] is None:
+            value = "as in the preset"
         if parameter["required"]:
             value = f"must be given: --set {entry['name']}.{parameter['name']}=VALUE"
         lines.append(f"    {parameter['name']:<{width}} {value}{grid}")
