@@ -65,9 +65,8 @@ class CodeMap(nn.Module):
     """Code and category, and 128 numbers that two full layers make of them.
 
     Garments differ in kind, codes only in degree: what turns a boot into a sandal has to be steep
-    somewhere, which G's convolutions alone take long to learn. After Karras et al. 2019, whose map
-    has eight layers; that the code is handed on beside it keeps the whole range of colours within
-    reach (both measured in benchmarks/README.md).
+    somewhere. After Karras et al. 2019, whose map has eight layers and hands on its outputs alone;
+    benchmarks/README.md has what was measured.
 
     Parameters
     ----------
@@ -138,7 +137,7 @@ class SlimDiscriminator(Discriminator):
 
 
 class _ModulatedNorm(nn.BatchNorm2d):
-    """Batch normalisation whose scale and shift are linear in code and category."""
+    """Batch normalisation whose scale and shift are linear in what `CodeMap` gives."""
 
     def __init__(self, n_channels: int, n_inputs: int) -> None:
         super().__init__(n_channels, eps=NORM["eps"], momentum=NORM["momentum"], affine=False)

@@ -123,14 +123,15 @@ def drawn(state: dict[str, Array], code: Array, category: int) -> Array:
 def test_a_whole_pass_of_the_generator() -> None:
     network = generator().eval()
     state = spread(network, seed=3)
+    network.double()  # in float32 sums of so many large numbers differ in the fourth digit
     codes, _, categories = inputs()
     with torch.no_grad():
-        images = network(codes, categories).numpy()
+        images = network(codes.double(), categories).numpy()
     assert images.shape == (3, 3, 32, 32)
     for image, code, category in zip(images, codes, categories, strict=True):
         expected = drawn(state, code.numpy().astype(np.float64), int(category))
         assert expected.std() > 0.1  # not all at the ends of tanh
-        np.testing.assert_allclose(image, expected, atol=1e-3)
+        np.testing.assert_allclose(image, expected, atol=2e-4)
 
 
 def test_a_whole_pass_of_the_discriminator() -> None:
@@ -238,7 +239,7 @@ def test_a_full_layer_is_over_its_spectral_norm() -> None:
 
 
 def test_the_map_starts_with_the_variance_of_its_rectifiers() -> None:
-    """However many codes: half of 2, and 0.04 times the other half, twice."""
+    """A leaky rectifier keeps half of 2 and 0.04 times the other half, twice."""
     network = generator(PRESETS["slim"]).map
     assert isinstance(network, CodeMap)
     labelled = torch.rand((500, 54), generator=torch.Generator().manual_seed(9)) * 2 - 1
