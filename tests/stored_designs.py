@@ -177,6 +177,8 @@ def judged_by(
         neighbours={
             "generated": {"n_images": 15, "percentiles": percentiles},
             "real": {"n_images": 15, "percentiles": {**percentiles, "50": 11.5}},
+            "median_difference": {"difference": 0.75, "ci_low": -0.25, "ci_high": 1.0},
+            "near": 0.04,
         },
         agreement={} if agreement else None,
         reader={"description": "style read off pixels, error 0.4"} if utility else None,

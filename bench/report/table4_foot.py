@@ -143,12 +143,21 @@ def _copies_and_utility(judged: Judged) -> list[str]:
     near = judged.neighbours
     if near["generated"] is not None and near["real"] is not None:
         made, real = near["generated"], near["real"]
-        lines.append(
+        line = (
             f"L1 distance to the nearest real image of the category, in levels of 255, median (5th "
             f"percentile): {made['percentiles']['50']:.1f} ({made['percentiles']['5']:.1f}) for "
             f"{made['n_images']:,} samples of G, {real['percentiles']['50']:.1f} "
-            f"({real['percentiles']['5']:.1f}) for {real['n_images']:,} real images."
+            f"({real['percentiles']['5']:.1f}) for {real['n_images']:,} real images"
         )
+        apart = near.get("median_difference")
+        if apart is not None:
+            line += (
+                f"; medians differ by {apart['difference']:+.1f} (95% percentile bootstrap "
+                f"interval {apart['ci_low']:+.1f} to {apart['ci_high']:+.1f}); "
+                f"{100 * near['near']:.1f}% of the samples are nearer than the real images' 5th "
+                "percentile"
+            )
+        lines.append(line + ".")
     if judged.reader is not None:
         truth = [judged.sources[name]["utility"]["on_record"] for name in ("real", "retrieved")]
         lines.append(

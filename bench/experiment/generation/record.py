@@ -145,7 +145,8 @@ class Judged:
         Figure 3: for each eta its `preference`, `quality` and `diversity`, over the first
         `eta_trials` trials; and the same of the retrieved images, with `eta` None.
     neighbours
-        Distances to the nearest real image: of `generated` and of `real` images.
+        Distances to the nearest real image: of `generated` and of `real` images; how far their
+        medians are apart, `median_difference`, and the share of generated ones that are `near`.
     agreement
         Facts of the classifier that says which category it sees; None without one.
     reader

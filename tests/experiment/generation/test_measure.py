@@ -226,6 +226,41 @@ def test_neighbours(parts: dict[str, Arrays], measured: Callable[..., Measures])
     for name, key in (("generated", "distances"), ("real", "real_distances")):
         assert near[name]["percentiles"]["50"] == pytest.approx(np.median(parts["samples"][key]))
         assert near[name]["percentiles"]["0"] == parts["samples"][key].min()
+    made, real = parts["samples"]["distances"], parts["samples"]["real_distances"]
+    apart = near["median_difference"]
+    assert apart["difference"] == pytest.approx(np.median(made) - np.median(real))
+    assert near["near"] == (made < np.percentile(real, 5)).mean()
+    # The interval, by resampling with loops and other random numbers.
+    rng = np.random.default_rng(3)
+    again = [
+        np.median(rng.choice(made, len(made))) - np.median(rng.choice(real, len(real)))
+        for _ in range(4000)
+    ]
+    width = apart["ci_high"] - apart["ci_low"]
+    assert apart["ci_low"] == pytest.approx(np.percentile(again, 2.5), abs=0.15 * width)
+    assert apart["ci_high"] == pytest.approx(np.percentile(again, 97.5), abs=0.15 * width)
+    assert measured(parts).neighbours == near
+
+
+def test_copies_are_near(parts: dict[str, Arrays], measured: Callable[..., Measures]) -> None:
+    samples = parts["samples"]
+    distances = samples["real_distances"] * np.linspace(0.0, 0.1, 12, dtype=np.float32)
+    near = measured({**parts, "samples": {**samples, "distances": distances}}).neighbours
+    assert near["near"] == 1.0
+    assert near["median_difference"]["ci_high"] < 0
+
+
+def test_one_distance_has_no_interval(
+    parts: dict[str, Arrays], measured: Callable[..., Measures]
+) -> None:
+    samples = parts["samples"]
+    distances = np.full_like(samples["distances"], np.inf)
+    near = measured({**parts, "samples": {**samples, "distances": distances}}).neighbours
+    assert near["generated"] is near["median_difference"] is near["near"] is None
+    distances[0] = 3.0
+    near = measured({**parts, "samples": {**samples, "distances": distances}}).neighbours
+    assert near["generated"]["n_images"] == 1
+    assert near["median_difference"] is near["near"] is None
 
 
 def test_true_utility_by_a_reader(
