@@ -279,22 +279,14 @@ def _neighbours(samples: Arrays, seed: int) -> dict[str, Any]:
     the share of samples below the real images' 5th percentile, which for images as far from each
     other as real ones are is 5 %.
     """
-    found: dict[str, Any] = {"median_difference": None, "near": None}
-    distances = {}
-    for name, key in (("generated", "distances"), ("real", "real_distances")):
-        values = samples[key][np.isfinite(samples[key])].astype(np.float64)
-        found[name] = None
-        if len(values):
-            distances[name] = values
-            levels = np.percentile(values, _PERCENTILES)
-            found[name] = {
-                "n_images": len(values),
-                "percentiles": {
-                    str(p): float(v) for p, v in zip(_PERCENTILES, levels, strict=True)
-                },
-            }
-    if min((len(values) for values in distances.values()), default=0) > 1 and len(distances) == 2:
-        made, real = distances["generated"], distances["real"]
+    distances = {
+        name: samples[key][np.isfinite(samples[key])].astype(np.float64)
+        for name, key in (("generated", "distances"), ("real", "real_distances"))
+    }
+    found: dict[str, Any] = {name: _percentiles(each) for name, each in distances.items()}
+    found |= {"median_difference": None, "near": None}
+    made, real = distances["generated"], distances["real"]
+    if len(made) > 1 and len(real) > 1:
         interval = scipy.stats.bootstrap(
             (made, real),
             lambda x, y, axis: np.median(x, axis=axis) - np.median(y, axis=axis),
@@ -309,3 +301,13 @@ def _neighbours(samples: Arrays, seed: int) -> dict[str, Any]:
         }
         found["near"] = float((made < np.percentile(real, _NEAR)).mean())
     return found
+
+
+def _percentiles(distances: npt.NDArray[np.float64]) -> dict[str, Any] | None:
+    if not len(distances):
+        return None
+    levels = np.percentile(distances, _PERCENTILES)
+    return {
+        "n_images": len(distances),
+        "percentiles": {str(p): float(v) for p, v in zip(_PERCENTILES, levels, strict=True)},
+    }
