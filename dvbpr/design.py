@@ -151,7 +151,6 @@ def climb(
     keep: tuple[int, ...],
     learning_rate: float,
     batch: Batch,
-    bar: Progress,
 ) -> Found:
     """Maximise eq. 10 from each of r starts.
 
@@ -171,8 +170,6 @@ def climb(
         Adam's step in z'.
     batch
         How many images are computed at once.
-    bar
-        Counts images.
 
     Raises
     ------
@@ -199,7 +196,7 @@ def climb(
             torch.from_numpy(starts[rows]).to(device),
             keep=keep,
             learning_rate=learning_rate,
-            on_step=lambda: bar.advance(len(who)),
+            on_step=lambda: batch.advance(len(who)),
         )
         with torch.inference_mode():
             for place, ends in enumerate(torch.tanh(kept)):
@@ -256,7 +253,6 @@ def design(
         A preference or the discriminator's judgement is no number.
     """
     m, n_queries = options.starts, len(users)
-    batch = Batch(options.batch, networks.device)
     shape = (n_queries, options.top)
     made = Designs(
         images=np.empty((*shape, networks.pixels, networks.pixels, 3), dtype=np.uint8),
@@ -264,8 +260,9 @@ def design(
         objective=np.empty(shape, dtype=np.float32),
         codes=np.empty((*shape, networks.code_dims), dtype=np.float32),
     )
-    together = max(1, batch.size // m)
     with Progress("designing", n_queries * m * options.steps, unit="image", scaled=True) as bar:
+        batch = Batch(options.batch, networks.device, bar)
+        together = max(1, batch.n_workers * batch.size // m)
         for first in range(0, n_queries, together):
             queries = range(first, min(first + together, n_queries))
             sources = [
@@ -281,7 +278,6 @@ def design(
                 keep=(options.steps,),
                 learning_rate=options.learning_rate,
                 batch=batch,
-                bar=bar,
             )
             for place, (query, rng) in enumerate(zip(queries, sources, strict=True)):
                 of_query = slice(place * m, (place + 1) * m)

@@ -33,7 +33,8 @@ def tailor(
     """Find each image's code by eq. 12 and follow it uphill on eq. 10.
 
     The approximation is Adam's on the mean absolute difference of pixels, from random starts of
-    which the one that ends nearest is kept. It does not depend on the user.
+    which the one that ends nearest is kept. It does not depend on the user, so it is made once for
+    users who are given the same image.
 
     Parameters
     ----------
@@ -59,23 +60,24 @@ def tailor(
     NonFiniteScoreError
         A preference or the discriminator's judgement is no number.
     """
-    batch = Batch(options.batch, networks.device)
     prototypes = resized(images, networks.pixels)
     # The approximation is wanted for its distance also where it is not to be shown.
     keep = tuple(sorted({0, *options.iterates}))
     shown = slice(len(keep) - len(options.iterates), None)
-    n_images = len(users) * (options.starts * options.fit_steps + keep[-1])
+    first, which = _distinct(categories, prototypes)
+    n_images = len(first) * options.starts * options.fit_steps + len(users) * keep[-1]
     with Progress("tailoring", n_images, unit="image", scaled=True) as bar:
+        batch = Batch(options.batch, networks.device, bar)
+        near = _approximate(networks, categories[first], prototypes[first], options, seed, batch)
         found = climb(
             networks,
             users,
             categories,
-            _approximate(networks, categories, prototypes, options, seed, batch, bar),
+            near[which],
             eta=options.eta,
             keep=keep,
             learning_rate=options.learning_rate,
             batch=batch,
-            bar=bar,
         )
     away = np.abs(found.images[:, 0].astype(np.float32) - prototypes)
     l1: npt.NDArray[np.float32] = away.mean(axis=(1, 2, 3)) / np.float32(127.5)
@@ -90,6 +92,16 @@ def tailor(
     )
 
 
+def _distinct(
+    categories: npt.NDArray[np.int64], prototypes: npt.NDArray[np.uint8]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Give the place of each distinct image of a category, and which of these each image is."""
+    places: dict[tuple[int, bytes], int] = {}
+    given = [(int(c), image.tobytes()) for c, image in zip(categories, prototypes, strict=True)]
+    which = np.array([places.setdefault(key, len(places)) for key in given], dtype=np.intp)
+    return np.unique(which, return_index=True)[1], which
+
+
 def _approximate(
     networks: Networks,
     categories: npt.NDArray[np.int64],
@@ -97,7 +109,6 @@ def _approximate(
     options: TailorOptions,
     seed: int,
     batch: Batch,
-    bar: Progress,
 ) -> npt.NDArray[np.float32]:
     """Solve eq. 12 for each prototype: z', float32 (n, d), of the start that ends nearest."""
     m, dims, device = options.starts, networks.code_dims, networks.device
@@ -120,7 +131,7 @@ def _approximate(
             torch.from_numpy(starts[rows]).to(device),
             keep=(options.fit_steps,),
             learning_rate=options.fit_learning_rate,
-            on_step=lambda: bar.advance(len(what)),
+            on_step=lambda: batch.advance(len(what)),
         )
         with torch.inference_mode():
             return end.cpu().numpy(), nearness(torch.tanh(end)).float().cpu().numpy()

@@ -1,5 +1,8 @@
 """Start codes, Adam uphill against a second implementation, batches that shrink."""
 
+import threading
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from bench.device import torch_threads
 from bench.errors import BenchError
+from bench.progress import Progress
 from dvbpr.ascent import Batch, ascend, start_codes
 
 CPU = torch.device("cpu")
@@ -133,7 +138,7 @@ def test_no_steps_and_the_callers_tensor_is_left_alone() -> None:
 @given(n_rows=st.integers(0, 40), wanted=st.integers(1, 50), fits=st.integers(1, 50))
 def test_batches_cover_all_rows_once_in_order(n_rows: int, wanted: int, fits: int) -> None:
     """Also on a device that has memory for `fits` rows only."""
-    batch = Batch(wanted, CPU)
+    batch = _one_after_another(wanted)
 
     def work(rows: slice) -> list[int]:
         taken = list(range(n_rows))[rows]
@@ -154,9 +159,67 @@ def test_no_memory_for_one_image(caplog: pytest.LogCaptureFixture) -> None:
         caplog.at_level("WARNING"),
         pytest.raises(BenchError, match="cpu has no memory to design a single image"),
     ):
-        Batch(4, CPU).over(9, work)
+        _one_after_another(4).over(9, work)
     assert [record.message.split(": ")[1] for record in caplog.records] == [
         "going on with 2",
         "going on with 1",
     ]
-    assert Batch(0, CPU).size == 64
+
+
+def _one_after_another(wanted: int) -> Batch:
+    """Give batches as they are on a GPU."""
+    batch = Batch(wanted, CPU, Progress("test"))
+    batch.n_workers = 1
+    return batch
+
+
+@pytest.fixture
+def side_by_side() -> Iterator[Batch]:
+    with torch_threads(3):
+        yield Batch(4, CPU, Progress("test"))
+
+
+def test_threads_share_batches_each_alone_with_its_own(side_by_side: Batch) -> None:
+    """Results come in order, every batch is computed on one thread, and at least two at a time."""
+    meet = threading.Barrier(2, timeout=30)
+
+    def work(rows: slice) -> tuple[slice, int]:
+        if rows.start < 8:
+            meet.wait()  # breaks if the first two are not computed at once
+        side_by_side.advance(rows.stop - rows.start)
+        return rows, torch.get_num_threads()
+
+    done = side_by_side.over(18, work)
+    assert [rows for rows, _ in done] == [slice(k, min(k + 4, 18)) for k in range(0, 18, 4)]
+    assert {n_threads for _, n_threads in done} == {1}
+    assert torch.get_num_threads() == 3
+    assert Batch(0, CPU, Progress("test")).size == 32
+
+
+def test_a_single_batch_has_all_threads(side_by_side: Batch) -> None:
+    assert side_by_side.over(4, lambda rows: torch.get_num_threads()) == [3]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_what_fails_ends_the_others(side_by_side: Batch, error: type[BaseException]) -> None:
+    """They stop at their next step, and what waits does not start."""
+    began: list[int] = []
+    failed = threading.Event()
+
+    def work(rows: slice) -> None:
+        began.append(rows.start)
+        if rows.start == 0:
+            while len(began) < 3:
+                time.sleep(0.001)
+            failed.set()
+            raise error
+        failed.wait(30)
+        while True:  # for ever, were it not told to stop
+            side_by_side.advance(1)
+            time.sleep(0.001)
+
+    with pytest.raises(error):
+        side_by_side.over(400, work)
+    assert len(began) < 100
+    assert side_by_side.over(3, lambda rows: rows.stop) == [3]
+    assert side_by_side.over(9, lambda rows: rows.stop) == [4, 8, 9]

@@ -102,19 +102,34 @@ def test_the_nearest_start_is_kept() -> None:
     assert many.l1.mean() < few.l1.mean()
 
 
-def test_the_approximation_does_not_depend_on_the_user() -> None:
-    image = np.random.default_rng(1).integers(256, size=(1, PIXELS, PIXELS, 3), dtype=np.uint8)
-    found = tailor(
-        toy_networks(),
-        np.arange(N_USERS),
-        np.full(N_USERS, 1),
-        image.repeat(N_USERS, axis=0),
-        np.zeros(N_USERS, dtype=np.float32),
-        OPTIONS,
-        seed=0,
-    )
-    np.testing.assert_allclose(found.codes[:, 0], found.codes[[0] * N_USERS, 0], atol=1e-3)
-    assert np.ptp(found.codes[:, 2], axis=0).max() > 0.01
+def test_an_image_is_approximated_once_for_all_its_users() -> None:
+    """Of two images, one in two categories, for six users: three approximations, each as alone."""
+    pair = np.random.default_rng(1).integers(256, size=(2, PIXELS, PIXELS, 3), dtype=np.uint8)
+    which, categories = np.array([1, 0, 1, 1, 0, 1]), np.array([1, 1, 2, 1, 1, 2])
+    networks, fitted = toy_networks(), []
+
+    def generate(codes: Tensor, of: Tensor) -> Tensor:
+        fitted.append(len(codes))
+        return networks.generate(codes, of)
+
+    def found(rows: list[int]) -> Tailored:
+        return tailor(
+            replace(networks, generate=generate),
+            np.arange(6)[rows] % N_USERS,
+            categories[rows],
+            pair[which[rows]],
+            np.zeros(len(rows), dtype=np.float32),
+            OPTIONS,
+            seed=0,
+        )
+
+    together = found([0, 1, 2, 3, 4, 5])
+    n_seen = (OPTIONS.fit_steps + 1) * OPTIONS.starts  # and once more, how near it is
+    assert sum(fitted) == 3 * n_seen + 6 * (OPTIONS.iterates[-1] + len(OPTIONS.iterates))
+    for row in range(6):
+        np.testing.assert_allclose(together.codes[row], found([row]).codes[0], atol=1e-3)
+    assert np.array_equal(together.codes[[0, 1, 2], 0], together.codes[[3, 4, 5], 0])
+    assert np.abs(together.codes[0, 2] - together.codes[3, 2]).max() > 1e-3
 
 
 def test_same_seed_same_images_whatever_the_batch() -> None:
