@@ -131,12 +131,13 @@ PRESETS: dict[str, GanSettings] = {
         pixels=64,
         code_dims=48,
         batch_size=32,
-        epochs=24,
+        epochs=22,
         draw="epoch",
         generator_rate=6e-4,
         discriminator_rate=4e-4,
         beta1=0.0,
-        average=0.9975,
+        decay=0.5,
+        average=0.995,
     ),
 }
 """What each preset gives every hyper-parameter.

@@ -59,9 +59,9 @@ def leaky(x: Array) -> Array:
     return np.maximum(x, 0.2 * x)
 
 
-def convolved(x: Array, kernels: Array, bias: Array, *, stride: int = 1) -> Array:
-    """Correlate (n_in, H, W) with (n_out, n_in, k, k), one pixel of zeros around."""
-    padded = np.pad(x, ((0, 0), (1, 1), (1, 1)))
+def convolved(x: Array, kernels: Array, bias: Array, *, stride: int = 1, around: int = 1) -> Array:
+    """Correlate (n_in, H, W) with (n_out, n_in, k, k), `around` pixels of zeros around."""
+    padded = np.pad(x, ((0, 0), (around, around), (around, around)))
     windows = sliding_window_view(padded, kernels.shape[2:], axis=(1, 2))[:, ::stride, ::stride]
     return np.tensordot(kernels, windows, axes=((1, 2, 3), (0, 3, 4))) + bias[:, None, None]
 
@@ -138,22 +138,29 @@ def test_a_whole_pass_of_the_discriminator() -> None:
     """In training, after the singular vectors have settled: every kernel is over its norm."""
     network = discriminator()
     state = spread(network, seed=4)
+    network.double()
     _, images, categories = inputs()
     with torch.no_grad():
-        for _ in range(300):
-            outputs = network(images, categories)
+        for _ in range(800):
+            outputs = network(images.double(), categories)
     for image, category, output in zip(images, categories, outputs, strict=True):
         x = image.numpy().astype(np.float64)
-        for level in range(4):
+        for level in range(3):
             kernels = state[f"convolutions.{level}.weight"]
-            norm = np.linalg.norm(kernels.reshape(len(kernels), -1), ord=2)
-            x = leaky(convolved(x, kernels / norm, state[f"convolutions.{level}.bias"], stride=2))
+            kernels = kernels / np.linalg.norm(kernels.reshape(len(kernels), -1), ord=2)
+            stride, around = 2, 1
+            if level == 0:  # of 8 x 8 pixels: channel 4 c + 2 i + j is pixel (i, j) of a square
+                squares = kernels.reshape(-1, 3, 2, 2, 4, 4)
+                kernels = squares.transpose(0, 1, 4, 2, 5, 3).reshape(-1, 3, 8, 8)
+                stride, around = 4, 2
+            bias = state[f"convolutions.{level}.bias"]
+            x = leaky(convolved(x, kernels, bias, stride=stride, around=around))
         matrix = state["full.weight"]
         whole = matrix @ x.ravel() / np.linalg.norm(matrix, ord=2) + state["full.bias"]
         features = np.concatenate([x.ravel(), leaky(whole)])
         rows = state["last.weight"][0] + state["labels.weight"][int(category)]
         expected = rows @ features + state["last.bias"][0]
-        assert float(output) == pytest.approx(expected, rel=1e-3)
+        assert float(output) == pytest.approx(expected, rel=1e-4)
 
 
 def test_layers_and_parameters_of_the_preset() -> None:
@@ -161,28 +168,28 @@ def test_layers_and_parameters_of_the_preset() -> None:
     settings = PRESETS["slim"]
     g, d = generator(settings), discriminator(settings)
     codes, images, categories = inputs(settings, n=2)
-    assert SlimGenerator.channels == (192, 128, 96, 64)
-    assert SlimDiscriminator.channels == (32, 64, 128, 192)
+    assert SlimGenerator.channels == (160, 128, 64, 32)
+    assert SlimDiscriminator.channels == (48, 96, 192)
     assert maps(g, codes, categories) == [
-        (3, 4, 4),  # colours of 192 maps
+        (3, 4, 4),  # colours of 160 maps
         (128, 8, 8),
         (3, 8, 8),
-        (96, 16, 16),
+        (64, 16, 16),
         (3, 16, 16),
-        (64, 32, 32),
+        (32, 32, 32),
         (3, 32, 32),
         (12, 32, 32),  # the image's 64 x 64 x 3, four neighbours as channels
     ]
-    assert maps(d, images, categories) == [(32, 32, 32), (64, 16, 16), (128, 8, 8), (192, 4, 4)]
-    # z has 48 dimensions and 6 labels. Map; first layer; three of 4 x 4; 480 scales and shifts,
+    assert maps(d, images, categories) == [(48, 16, 16), (96, 8, 8), (192, 4, 4)]
+    # z has 48 dimensions and 6 labels. Map; first layer; three of 4 x 4; 384 scales and shifts,
     # linear in 48 + 6 + 128 numbers; colours; last layer.
-    of_g = 55 * 128 + 129 * 128 + 183 * 192 * 16 + 2 * 183 * 480
-    of_g += 16 * (192 * 128 + 128 * 96 + 96 * 64) + 3 * 480 + 4 * 3 + (9 * 64 * 12 + 12)
-    # Four of 4 x 4; the full layer; a row of all they give for all categories, and one for each.
-    of_d = 16 * (3 * 32 + 32 * 64 + 64 * 128 + 128 * 192) + 416 + 3073 * 256
+    of_g = 55 * 128 + 129 * 128 + 183 * 160 * 16 + 2 * 183 * 384
+    of_g += 16 * (160 * 128 + 128 * 64 + 64 * 32) + 3 * 384 + 4 * 3 + (9 * 32 * 12 + 12)
+    # Three of 4 x 4; the full layer; a row of all they give for all categories, and one for each.
+    of_d = 16 * (12 * 48 + 48 * 96 + 96 * 192) + 336 + 3073 * 256
     of_d += (3072 + 256 + 1) + 6 * (3072 + 256)
     counts = tuple(sum(p.numel() for p in network.parameters()) for network in (g, d))
-    assert counts == (of_g, of_d) == (1_457_912, 1_368_993)
+    assert counts == (of_g, of_d) == (1_128_728, 1_188_177)
 
 
 def maps(network: nn.Module, *arguments: Tensor) -> list[tuple[int, ...]]:

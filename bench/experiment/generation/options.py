@@ -132,7 +132,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     },
     "cpu": {
         "trials": 100,
-        "eta_trials": 25,
+        "eta_trials": 16,
         "starts": 8,
         "steps": 50,
         "learning_rate": 0.1,
