@@ -27,7 +27,7 @@ class GenerationOptions:
         Images per query and source: 3 in the paper.
     starts, steps, learning_rate, eta
         Of the ascent, see `bench.generator.DesignOptions`; 64 starts and eta 1 in the paper. By
-        default eta is 1 on a GPU and 0.3 on a CPU.
+        default eta is 1 on a GPU and 0.6 on a CPU.
     fit_starts, fit_steps
         Of the approximation of a given image in Figure 6, see `bench.generator.TailorOptions`.
     samples
@@ -136,7 +136,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
         "starts": 8,
         "steps": 50,
         "learning_rate": 0.1,
-        "eta": 0.3,
+        "eta": 0.6,
         "fit_starts": 8,
         "fit_steps": 100,
     },
