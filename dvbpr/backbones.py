@@ -150,7 +150,7 @@ class Slim(Backbone):
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             x = torch.relu(norm(convolution(x)))
             # Twice: few means then weigh more beside the many places of the last map.
-            means.append(2 * x.mean(dim=(2, 3)))
+            means.append(2 * _map_means(x))
         seen = torch.cat([x.flatten(1), *means[:-1]], dim=1)
         dropped: Tensor = self.drop(torch.relu(self.full(seen)))
         return dropped
@@ -211,7 +211,7 @@ class ResNet18(Backbone):
         x = self.pool(torch.relu(self.norm(self.stem(images))))
         for block in self.blocks:
             x = block(x)
-        dropped: Tensor = self.drop(x.mean(dim=(2, 3)))
+        dropped: Tensor = self.drop(_map_means(x))
         return dropped
 
     def start(self, generator: torch.Generator) -> None:
@@ -338,3 +338,13 @@ BACKBONES: dict[str, Callable[..., Backbone]] = {
     "slim": Slim,
 }
 """By name: what makes the network from `factors` (K), `dropout` and `pixels`."""
+
+
+def _map_means(x: Tensor) -> Tensor:
+    """Give the mean of each map of (B, C, H, W): (B, C).
+
+    As sums: the gradient of `mean` is written out, and in another order in memory than the maps',
+    which took a seventh of a step of `Slim` on a CPU.
+    """
+    height, width = x.shape[2:]
+    return x.sum(dim=(2, 3), dtype=x.dtype) / (height * width)

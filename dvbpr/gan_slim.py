@@ -127,7 +127,7 @@ class SlimDiscriminator(Discriminator):
 
     def forward(self, images: Tensor, categories: Tensor) -> Tensor:
         """Give D(x, c); see `Discriminator.forward`."""
-        x = functional.pixel_unshuffle(images, 2).contiguous(memory_format=torch.channels_last)
+        x = _squares(images)
         for convolution in self.convolutions:
             x = functional.leaky_relu(convolution(x), SLOPE)
         with torch.autocast(images.device.type, enabled=False):
@@ -172,8 +172,8 @@ class SpectralConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve with the normalised kernel."""
-        weight = _unit_weight(self.weight, self.left, follow=self.training)
-        convolved: Tensor = self._conv_forward(x, weight, self.bias)
+        norm = _spectral_norm(self.weight, self.left, follow=self.training)
+        convolved: Tensor = self._conv_forward(x, self.weight / norm, self.bias)
         return convolved
 
 
@@ -188,12 +188,13 @@ class SpectralLinear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """Multiply with the normalised matrix."""
-        weight = _unit_weight(self.weight, self.left, follow=self.training)
-        return functional.linear(x, weight, self.bias)
+        norm = _spectral_norm(self.weight, self.left, follow=self.training)
+        # What comes out is divided: the matrix is much larger.
+        return functional.linear(x, self.weight) / norm + self.bias
 
 
-def _unit_weight(weight: Tensor, left: Tensor, *, follow: bool) -> Tensor:
-    """Divide a weight by its largest singular value (Miyato et al. 2018, algorithm 1).
+def _spectral_norm(weight: Tensor, left: Tensor, *, follow: bool) -> Tensor:
+    """Give a weight's largest singular value (Miyato et al. 2018, algorithm 1).
 
     Parameters
     ----------
@@ -211,9 +212,21 @@ def _unit_weight(weight: Tensor, left: Tensor, *, follow: bool) -> Tensor:
             if follow:
                 left.copy_(functional.normalize(rows @ right, dim=0))
             left = left.clone()  # the next pass may come before this one's gradients
-        return weight / (left @ (rows @ right))
+        return left @ (rows @ right)
 
 
 def _enlarged(images: Tensor) -> Tensor:
     """Double the sides, bilinearly."""
     return functional.interpolate(images, scale_factor=2.0, mode="bilinear")
+
+
+def _squares(images: Tensor) -> Tensor:
+    """Give each square of 2 x 2 pixels as one: (B, 3, P, P) to (B, 12, P / 2, P / 2).
+
+    Channel 6 i + 3 j + c is colour c of the pixel in row i and column j of the square. That is not
+    the order of `pixel_unshuffle`, but with the channels last in memory it takes one copy.
+    """
+    n, colours, height, width = images.shape
+    squares = images.permute(0, 2, 3, 1).reshape(n, height // 2, 2, width // 2, 2, colours)
+    flat = squares.transpose(2, 3).reshape(n, height // 2, width // 2, 4 * colours)
+    return flat.permute(0, 3, 1, 2)

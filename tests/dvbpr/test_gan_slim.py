@@ -149,9 +149,9 @@ def test_a_whole_pass_of_the_discriminator() -> None:
             kernels = state[f"convolutions.{level}.weight"]
             kernels = kernels / np.linalg.norm(kernels.reshape(len(kernels), -1), ord=2)
             stride, around = 2, 1
-            if level == 0:  # of 8 x 8 pixels: channel 4 c + 2 i + j is pixel (i, j) of a square
-                squares = kernels.reshape(-1, 3, 2, 2, 4, 4)
-                kernels = squares.transpose(0, 1, 4, 2, 5, 3).reshape(-1, 3, 8, 8)
+            if level == 0:  # of 8 x 8 pixels: channel 6 i + 3 j + c is pixel (i, j) of a square
+                squares = kernels.reshape(-1, 2, 2, 3, 4, 4)
+                kernels = squares.transpose(0, 3, 4, 1, 5, 2).reshape(-1, 3, 8, 8)
                 stride, around = 4, 2
             bias = state[f"convolutions.{level}.bias"]
             x = leaky(convolved(x, kernels, bias, stride=stride, around=around))

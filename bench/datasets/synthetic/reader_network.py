@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from bench.datasets.synthetic.classifier import map_means
 from bench.datasets.synthetic.style import CATEGORIES, KINDS, KINDS_BY_CATEGORY, PATTERNS, Styles
 from bench.datasets.synthetic.taste import STYLE_BLOCKS, embed_styles
 from bench.progress import Progress
@@ -69,7 +70,7 @@ class ReaderNet(nn.Module):
             maps = block(maps)  # (B, 16, 32, 32) ... (B, 64, 4, 4)
             if number < 3:
                 # Four times, so that few means weigh about as much as many places.
-                means.append(4 * maps.mean(dim=(2, 3)))
+                means.append(4 * map_means(maps))
         category = functional.one_hot(categories, len(CATEGORIES)).to(images.dtype)
         seen = torch.cat([maps.flatten(1), *means, category], dim=1)
         wide = functional.dropout(functional.relu(self.norm(self.full(seen))), 0.2, self.training)
