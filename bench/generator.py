@@ -52,7 +52,8 @@ class DesignOptions:
         in Table IV; "best" takes those with the highest objective, as in Figure 5. A single image
         is always the best.
     batch
-        Images that are computed at once, over queries and starts; 0 leaves it to the generator.
+        Images of a batch, over queries and starts; 0 leaves it to the generator. On a CPU as many
+        batches are computed at once as there are threads.
     """
 
     eta: float = 1.0
@@ -94,7 +95,7 @@ class TailorOptions:
         Numbers of steps uphill after which the image is kept, ascending; 0 is the approximation
         itself. Figure 6 shows 0, 10, 20, 40 and 50.
     batch
-        Images that are computed at once; 0 leaves it to the generator.
+        Images of a batch; 0 leaves it to the generator.
     """
 
     starts: int = 16

@@ -6,9 +6,9 @@
 Networks have their random start: no number of a step depends on what they have learnt. An image
 evaluation is one step of one start: G, Delta and Phi, D, and the way back through all of them to
 the code. Table IV takes 1000 trials x 64 starts x 50 steps of them, 3.2 million. Shares are those
-of the six passes run one after another, each waited for. Work is counted in multiply-adds from the
-layers' shapes: one per weight and output place, twice that with the way back, where only the
-gradients of the inputs are wanted.
+of the six passes of one batch run one after another, each waited for and with all threads. Work is
+counted in multiply-adds from the layers' shapes: one per weight and output place, twice that with
+the way back, where only the gradients of the inputs are wanted.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from bench.device import available_threads, resolve_device, torch_threads
 from bench.experiment.provenance import describe_machine
 from bench.generator import DesignOptions
+from bench.progress import Progress
 from dvbpr.ascent import Batch, start_codes
 from dvbpr.design import Networks, assemble, design
 from dvbpr.gan_presets import GanParams
@@ -126,7 +127,7 @@ def measure(preset: str, precision: Precision, options: argparse.Namespace) -> d
         )
         design(networks, users, categories, chosen, seed=0)
 
-    batch = Batch(how.batch, device).size
+    batch = Batch(how.batch, device, Progress("batches")).size
     together = max(1, batch // how.starts)
     trials(together, 2)
     used = time.process_time()
@@ -172,7 +173,9 @@ def main() -> None:
     parser.add_argument("--starts", type=int, default=64)
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--eta", type=float, default=1.0)
-    parser.add_argument("--batch", type=int, default=0, help="images at once; 0: what design takes")
+    parser.add_argument(
+        "--batch", type=int, default=0, help="images of a batch; 0: what design takes"
+    )
     parser.add_argument("--repeats", type=int, default=5, help="of the single passes")
     parser.add_argument("--threads", type=int, default=available_threads())
     options = parser.parse_args()

@@ -26,8 +26,8 @@ _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 
 _IMAGES = {"cpu": 32, "cuda": 1024}
-"""Images computed at once, by type of device. On a CPU the paper's 64 starts are two such batches,
-so that a query passes alone and its images depend on no other query, to the last bit."""
+"""Images of a batch, by type of device. On a CPU the paper's 64 starts are two batches: none mixes
+two queries, and a query's images depend on no other one."""
 
 _EDGE = 1e-6
 """Start values keep so far from -1 and 1, where z' would be infinite and stay so."""
@@ -101,14 +101,13 @@ def ascend(
 class Batch:
     """How images are divided among batches: fewer at once after a GPU has run out of memory.
 
-    On a CPU each of PyTorch's threads computes batches of its own. That is faster than all of them
-    on one, where they wait for each other at every layer, and rounding does not depend on how many
-    there are.
+    On a CPU batches are computed side by side, and PyTorch's threads divided among them. That is
+    faster than all threads on one, where they wait for each other at every layer.
 
     Parameters
     ----------
     wanted
-        So many images at once; 0 for what suits the device.
+        So many images in a batch; 0 for what suits the device.
     device
         Where they are computed.
     bar
@@ -117,9 +116,9 @@ class Batch:
     Attributes
     ----------
     size
-        Images at once.
+        Images of a batch.
     n_workers
-        Batches that are computed side by side.
+        Batches that are computed side by side at most.
     """
 
     def __init__(self, wanted: int, device: torch.device, bar: Progress) -> None:
@@ -160,7 +159,8 @@ class Batch:
         starts = range(0, n_rows, self.size)
         batches = [slice(start, min(start + self.size, n_rows)) for start in starts]
         n_workers = min(self.n_workers, len(batches))
-        pool = ThreadPoolExecutor(n_workers, initializer=torch.set_num_threads, initargs=(1,))
+        each = self.n_workers // n_workers
+        pool = ThreadPoolExecutor(n_workers, initializer=torch.set_num_threads, initargs=(each,))
         try:
             return list(pool.map(work, batches))
         finally:

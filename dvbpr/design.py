@@ -169,7 +169,7 @@ def climb(
     learning_rate
         Adam's step in z'.
     batch
-        How many images are computed at once.
+        How images are divided among batches.
 
     Raises
     ------

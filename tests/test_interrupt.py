@@ -72,7 +72,7 @@ def test_an_interrupted_fit_goes_on_where_it_stopped(
     out, err = process.communicate(timeout=30)
     assert process.returncode == code
     assert out == b""
-    assert err.decode().splitlines()[-1].endswith("the same command goes on")
+    assert err.decode().splitlines()[-1].endswith("what is finished is stored and not made again")
     assert b"Traceback" not in err
     assert not list(results.rglob("result.json"))
     # No minute had passed, so without the interruption there would be no checkpoint yet.

@@ -193,7 +193,7 @@ def _run(arguments: list[str] | None) -> int:
         # click turns an interruption into its own Abort.
         terminated = isinstance(error, _Terminated) or isinstance(error.__cause__, _Terminated)
         what = "terminated" if terminated else "interrupted"
-        sys.stderr.write(f"{what}; what is finished is stored, the same command goes on\n")
+        sys.stderr.write(f"{what}; what is finished is stored and not made again\n")
         return 143 if terminated else 130
     except BrokenPipeError:  # the reader of stdout went away, as `| head` does
         sys.stderr.close()

@@ -104,7 +104,8 @@ def tailored_to_text(
             f"{dataset.name}, user {dataset.user_ids[user]}, {what} ({category}): {how}",
             tabulate(lines, headers=("image", "preference"), disable_numparse=True),
             f"\nThe approximation is {tailored.l1[0] * 127.5:.1f} of 255 levels away from the "
-            f"prototype (mean over pixels and channels); the last image gains {gain:+.4g}",
+            f"prototype (mean over pixels and channels); the last image's preference, less the "
+            f"prototype's: {gain:+.4g}",
             "",
         ]
     )

@@ -77,7 +77,9 @@ def choose_designs(
             groups.setdefault((key.dataset, key.data_hash, key.split_hash), []).append(one)
     if not groups:
         asked = ", ".join(f"{name}={text}" for name, text in wanted.items())
-        raise BenchError(f"no stored designs have {asked}; `bench run --set design.…` makes them")
+        options = {name for one in every for name in one.record.key.options}
+        how = "".join(f" --set design.{k}={text}" for k, text in wanted.items() if k in options)
+        raise BenchError(f"no stored designs have {asked}; `bench run{how}` makes them")
     shown = []
     for group in groups.values():
         newest = max(group, key=lambda one: str(one.record.provenance.get("finished_at", "")))

@@ -21,6 +21,13 @@ def test_list_shows_source_and_hyper_parameters(bench: Callable[..., Any]) -> No
     assert "trained by LightFM" in outcome.out
     described = {entry["name"]: entry for entry in json.loads(bench("list", "--json").out)}
     assert list(described)[:2] == ["rand", "poprank"]
+    kinds = [(entry["name"], entry["kind"]) for entry in described.values()]
+    assert kinds[-3:] == [
+        ("dvbpr", "recommender"),
+        ("lsgan", "generator"),
+        ("design", "experiment"),
+    ]
+    assert "    trials" in outcome.out
     factors = next(p for p in described["warp"]["hyper_parameters"] if p["name"] == "factors")
     assert factors["grid"] == [10, 30, 50]  # section IV-B
 
@@ -29,7 +36,8 @@ def test_list_says_what_is_left_to_the_preset(bench: Callable[..., Any]) -> None
     lines = [" ".join(line.split()) for line in bench("list").out.splitlines()]
     assert "preset = auto" in lines
     assert "factors as in the preset" in lines
-    assert not any(line.endswith("= None") for line in lines)
+    models = lines[: lines.index("design (Table IV, Figures 3 to 6)")]
+    assert not any(line.endswith("= None") for line in models)
 
 
 def test_a_recommender_that_cannot_be_imported_is_listed_with_the_reason(

@@ -191,9 +191,15 @@ def test_threads_share_batches_each_alone_with_its_own(side_by_side: Batch) -> N
 
     done = side_by_side.over(18, work)
     assert [rows for rows, _ in done] == [slice(k, min(k + 4, 18)) for k in range(0, 18, 4)]
-    assert {n_threads for _, n_threads in done} == {1}
+    assert {n_threads for _, n_threads in done} == {1}  # of three, for five batches
     assert torch.get_num_threads() == 3
     assert Batch(0, CPU, Progress("test")).size == 32
+
+
+def test_threads_are_divided_among_few_batches() -> None:
+    with torch_threads(5):
+        batch = Batch(4, CPU, Progress("test"))
+        assert batch.over(8, lambda rows: torch.get_num_threads()) == [2, 2]
 
 
 def test_a_single_batch_has_all_threads(side_by_side: Batch) -> None:
@@ -204,6 +210,7 @@ def test_a_single_batch_has_all_threads(side_by_side: Batch) -> None:
 def test_what_fails_ends_the_others(side_by_side: Batch, error: type[BaseException]) -> None:
     """They stop at their next step, and what waits does not start."""
     began: list[int] = []
+    ended: list[int] = []
     failed = threading.Event()
 
     def work(rows: slice) -> None:
@@ -214,12 +221,15 @@ def test_what_fails_ends_the_others(side_by_side: Batch, error: type[BaseExcepti
             failed.set()
             raise error
         failed.wait(30)
-        while True:  # for ever, were it not told to stop
+        for _ in range(20_000):  # some 20 s, were it not told to stop
             side_by_side.advance(1)
             time.sleep(0.001)
+        ended.append(rows.start)
 
     with pytest.raises(error):
         side_by_side.over(400, work)
     assert len(began) < 100
+    assert not ended
+    assert torch.get_num_threads() == 3
     assert side_by_side.over(3, lambda rows: rows.stop) == [3]
     assert side_by_side.over(9, lambda rows: rows.stop) == [4, 8, 9]

@@ -258,13 +258,14 @@ def test_the_map_starts_with_the_variance_of_its_rectifiers() -> None:
     assert found.std(dim=0).min() > 0.1  # no unit is dead
 
 
-def test_the_discriminators_gradient_is_its_functions() -> None:
+@pytest.mark.parametrize("layer", ["convolutions.0", "convolutions.1", "full"])
+def test_the_discriminators_gradient_is_its_functions(layer: str) -> None:
     """The norm a weight is divided by is part of the function: differences agree."""
     network = discriminator().double()
     spread(network, seed=6)
     _, images, categories = inputs()
     network.eval()  # the singular vectors stay where they are
-    weight = network.convolutions[1].weight
+    weight = network.get_parameter(f"{layer}.weight")
 
     def value() -> Tensor:
         total: Tensor = network(images.double(), categories).square().sum()
@@ -272,7 +273,8 @@ def test_the_discriminators_gradient_is_its_functions() -> None:
 
     (gradient,) = torch.autograd.grad(value(), weight)
     step = 1e-6
-    for place in ((0, 0, 0, 0), (3, 2, 1, 2), (5, 7, 3, 1)):
+    for whole in ((0, 0, 0, 0), (3, 2, 1, 2), (5, 7, 3, 1)):
+        place = whole[: weight.ndim]
         with torch.no_grad():
             before = float(weight[place])
             weight[place] = before + step

@@ -121,7 +121,7 @@ def test_the_way_of_a_tailored_image(toy_dataset: Dataset) -> None:
     for line in (["prototype", "-1.5"], ["approximation", "-1.25"], ["after", "50", "steps", "2"]):
         assert line in lines
     assert "12.8 of 255 levels away" in text
-    assert "the last image gains +3.5" in text
+    assert "the last image's preference, less the prototype's: +3.5" in text
     image = np.asarray(tailor_sheet(toy_dataset, 3, "red", "item i5", TAILORED, pixels=64))
     row = image[10 + 22 + 32, 10 + 32 :: 64 + 5]  # the middle of each picture
     assert row[:4].tolist() == [list(GREEN), list(GREEN), list(GREEN), list(RED)]

@@ -15,7 +15,7 @@ def test_the_papers_numbers_on_a_gpu_and_fewer_on_a_cpu() -> None:
     assert slim.starts is not None
     assert slim.trials < 1000
     assert slim.starts < 64
-    assert (slim.steps, slim.eta) == (50, 0.3)
+    assert (slim.steps, slim.eta, slim.eta_trials) == (50, 0.6, 16)
     assert slim.settled("cuda") is slim
 
 

@@ -107,7 +107,7 @@ def test_ctrl_c_ends_all_processes_and_the_next_search_goes_on(
     out, err = started.communicate(timeout=60)
     assert started.returncode == 130
     assert out == ""
-    assert err.strip() == "interrupted; what is finished is stored, the same command goes on"
+    assert err.strip() == "interrupted; what is finished is stored and not made again"
     before = len(fits(tmp_path))
     assert tune("results") == 0
     assert len(fits(tmp_path)) == before + 1
