@@ -156,10 +156,14 @@ def test_hyper_parameters_and_options_in_the_text_exist() -> None:
     from bench.recommender import parse_params
     from bench.registry import Registry
 
+    registry = Registry()
     settings = re.findall(r"--set ([a-z-]+)\.(\w+)=([\w./-]+)", README)
     assert len(settings) >= 5
     for name, key, value in settings:
-        parse_params(Registry().recommender(name), {key: value})
+        generates = name in registry.generator_names()
+        parse_params(
+            (registry.generator if generates else registry.recommender)(name), {key: value}
+        )
 
 
 def test_linked_files_exist() -> None:
