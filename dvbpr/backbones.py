@@ -148,7 +148,7 @@ class Slim(Backbone):
         """Give the 256 activations before the last layer; see `Backbone.features`."""
         means, x = [], images
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            x = torch.relu(norm(convolution(x)))
+            x = torch.relu_(norm(convolution(x)))  # in place: large maps are slow to allocate
             # Twice: few means then weigh more beside the many places of the last map.
             means.append(2 * _map_means(x))
         seen = torch.cat([x.flatten(1), *means[:-1]], dim=1)

@@ -189,8 +189,11 @@ class Encoder:
         return whole
 
     def _pass(self, batch: Tensor, rows: slice) -> Tensor:
-        if self._moves is not None:
+        if self._moves is not None and self._shift:
             batch = moved(batch, *(move[rows] for move in self._moves))
+        elif self._moves is not None:  # the same as moves by nothing, without looking places up
+            mirrored = self._moves[0][rows, None, None, None]
+            batch = torch.where(mirrored, batch.flip(3), batch)
         for layer in dropouts(self.network):
             layer.use(rows)
         with autocast(self._device, self._precision):
