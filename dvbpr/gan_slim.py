@@ -100,11 +100,11 @@ class SlimDiscriminator(Discriminator):
 
     The first takes each square of four pixels for one with twelve channels (Shi et al. 2016, the
     other way), and so is one of 8 x 8 pixels and stride 4: maps at half of the image's side cost as
-    much as all others and told D little. D(x, c) = w . h(x) + v_c . h(x) + b: a projection (Miyato
-    and Koyama 2018). h(x) is what the last convolution gives, and what one more layer makes of it:
-    parts that are good each for itself and do not belong together, such as a shaft on a sandal, are
-    no sum. Spectral normalisation bounds how fast D changes whatever the images are, so it needs no
-    statistics of batches and learns fast.
+    much as all others and made no clearer images. D(x, c) = w . h(x) + v_c . h(x) + b: a projection
+    (Miyato and Koyama 2018). h(x) is what the last convolution gives, and what one more layer makes
+    of it: parts that are good each for itself and do not belong together, such as a shaft on a
+    sandal, are no sum. Spectral normalisation bounds how fast D changes whatever the images are, so
+    it needs no statistics of batches and learns fast.
     """
 
     mixes_batch = False

@@ -34,7 +34,7 @@ def list_recommenders(as_json: bool, plugins: tuple[Path, ...]) -> None:
             "name": GenerationSettings.name,
             "kind": "experiment",
             "label": "Table IV, Figures 3 to 6",
-            "source": "how images are designed and measured; None is as suits the device",
+            "source": "how images are designed and measured",
             "needs": ["categories", "images"],
             "hyper_parameters": _hyper_parameters(GenerationSettings.Params, {}),
         },
@@ -85,13 +85,17 @@ def _as_text(entry: dict[str, Any]) -> str:
     lines = [f"{entry['name']}  ({entry['label']})", f"    {entry['source']}"]
     if entry["needs"]:
         lines.append(f"    needs {', '.join(entry['needs'])}")
-    presets = any(p["name"] == "preset" for p in entry["hyper_parameters"])
+    left_open = None
+    if entry["kind"] == "experiment":
+        left_open = "as suits the device"
+    elif any(p["name"] == "preset" for p in entry["hyper_parameters"]):
+        left_open = "as in the preset"
     width = max((len(p["name"]) for p in entry["hyper_parameters"]), default=0)
     for parameter in entry["hyper_parameters"]:
         grid = f"   searched: {', '.join(map(str, parameter['grid']))}" if parameter["grid"] else ""
         value = f"= {parameter['default']}"
-        if presets and parameter["default"] is None:
-            value = "as in the preset"
+        if left_open is not None and parameter["default"] is None:
+            value = left_open
         if parameter["required"]:
             value = f"must be given: --set {entry['name']}.{parameter['name']}=VALUE"
         lines.append(f"    {parameter['name']:<{width}} {value}{grid}")
